@@ -1,0 +1,46 @@
+import { styleText } from "node:util";
+
+/** What a command may touch of the outer world; tests bring their own. */
+export interface Io {
+  /** The answer. */
+  out(text: string): void;
+  /** The talk. */
+  err(text: string): void;
+  env: NodeJS.ProcessEnv;
+  cwd: string;
+  now(): Date;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  /** Columns of standard output. */
+  width: number;
+  /** Whether standard error is a terminal: progress and questions need one. */
+  interactive: boolean;
+  paint: Paint;
+}
+
+type Style = "red" | "green" | "yellow" | "cyan" | "dim" | "bold";
+
+/** Colours a text, or leaves it: colour is never the only sign. */
+export type Paint = (style: Style, text: string) => string;
+
+/** Colour only on a terminal, never under NO_COLOR (no-color.org) or TERM=dumb. */
+export function paintFor(isTerminal: boolean, env: NodeJS.ProcessEnv): Paint {
+  const wanted = env.FORCE_COLOR !== undefined ? env.FORCE_COLOR !== "0" : isTerminal;
+  if (!wanted || (env.NO_COLOR ?? "") !== "" || env.TERM === "dumb") return (_style, text) => text;
+  return (style, text) => styleText(style, text, { validateStream: false });
+}
+
+/** The Io of a real process. */
+export function processIo(signal: AbortSignal): Io {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env: process.env,
+    cwd: process.cwd(),
+    now: () => new Date(),
+    signal,
+    width: Math.max(40, Math.min(process.stdout.columns ?? 100, 120)),
+    interactive: process.stderr.isTTY === true,
+    paint: paintFor(process.stdout.isTTY === true, process.env),
+  };
+}

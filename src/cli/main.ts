@@ -1,0 +1,66 @@
+import { readFileSync } from "node:fs";
+import { WaybillError } from "../core/errors.ts";
+import { safeText } from "../core/safe-text.ts";
+import { EXIT } from "./exit-codes.ts";
+import type { Io } from "./io.ts";
+
+/**
+ * Runs one command line.
+ *
+ * @param argv without the program's own name
+ * @returns the exit code; it never throws
+ */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const json = argv.some(
+    (word, i) => word === "--format=json" || (word === "--format" && argv[i + 1] === "json"),
+  );
+  try {
+    const { parseCommandLine } = await import("./parse.ts");
+    const parsed = parseCommandLine(argv);
+    if (parsed.want === "version") {
+      io.out(`waybill ${version()}\n`);
+      return EXIT.allowed;
+    }
+    if (parsed.want === "help") {
+      const { commandHelp, overview } = await import("./help.ts");
+      io.out(parsed.command ? commandHelp(parsed.command) : overview());
+      return EXIT.allowed;
+    }
+    const run = await parsed.command.load();
+    return await run(parsed.args, io);
+  } catch (error) {
+    return report(error, io, json);
+  }
+}
+
+/** The version of the package. */
+export function version(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/** A job that could not be done is told with its code and hint; anything else is a bug and says so. */
+function report(error: unknown, io: Io, json: boolean): number {
+  if (io.signal.aborted) {
+    io.err("interrupted; nothing was written half\n");
+    return EXIT.interrupted;
+  }
+  if (error instanceof WaybillError) {
+    if (json)
+      io.out(
+        `${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint } }, null, 2)}\n`,
+      );
+    else {
+      const message = error.message.split("\n").map(safeText).join("\n  ");
+      io.err(
+        `${io.paint("red", `error[${error.code}]`)}: ${message}\n ${io.paint("dim", "fix")}  ${safeText(error.hint)}\n`,
+      );
+    }
+    return error.code === "WB-INPUT-007" ? EXIT.usage : EXIT.jobFailed;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  io.err(`waybill has a bug: ${safeText(stack.split("\n")[0]!)}\n`);
+  io.err(" fix  please report it with the command and this trace\n");
+  io.err(`${stack.split("\n").slice(1).map(safeText).join("\n")}\n`);
+  return EXIT.bug;
+}

@@ -1,0 +1,44 @@
+import type { Finding } from "../../core/finding.ts";
+import type { Verdict } from "../../core/verdict.ts";
+
+/** GitHub workflow commands: one annotation a finding, and one for all that was not evaluated. */
+export function renderGithub(verdict: Verdict): string {
+  const lines = [
+    ...verdict.blocking.map((finding) => annotation("error", finding)),
+    ...verdict.advisory.map((finding) => annotation("notice", finding)),
+    ...verdict.notEvaluated.map((item) => {
+      const level = item.required ? "error" : "notice";
+      return `::${level} title=${property(`${item.code} not evaluated`)}::${message(item.reason)}`;
+    }),
+  ];
+  const word = { allow: "allowed", deny: "denied", "cannot-tell": "cannot tell" }[verdict.outcome];
+  lines.push(message(`waybill: ${word}: ${verdict.reason}`));
+  return `${lines.join("\n")}\n`;
+}
+
+function annotation(level: string, finding: Finding): string {
+  const { where } = finding;
+  const file = where?.file ?? finding.path ?? "waybill.yaml";
+  const at = where ? `,line=${where.line},col=${where.column},endColumn=${where.column + where.length}` : "";
+  const pairs = [
+    ...(finding.expected ? [`expected ${finding.expected}`] : []),
+    ...(finding.found ? [`found ${finding.found}`] : []),
+  ];
+  const text = [
+    finding.message,
+    ...pairs,
+    ...(finding.details ?? []),
+    `why: ${finding.why}`,
+    `fix: ${finding.fix}`,
+  ];
+  return `::${level} file=${property(file)}${at},title=${property(finding.code)}::${message(text.join("\n"))}`;
+}
+
+/** Escapes as the runner unescapes: a finding cannot inject a command of its own. */
+function message(text: string): string {
+  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A").replace(/^::/, "%3A%3A");
+}
+
+function property(text: string): string {
+  return message(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
+}

@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import type { DeclaredComponent } from "../core/manifest.ts";
+import { safeText } from "../core/safe-text.ts";
+import { type WalkedFile, walkTree } from "../hash/walk.ts";
+import type { GitView } from "./git.ts";
+import { isGitFolder, isReserved } from "./ignore.ts";
+import type { ObservedLink, ObservedProblem } from "./observed.ts";
+
+/** The files that make up a component, not yet read. */
+export interface Selection {
+  /** `path` is inside the component's tree. */
+  files: WalkedFile[];
+  links: ObservedLink[];
+  problems: ObservedProblem[];
+  /** What to put before a tree path to get a path relative to the agent's folder. */
+  prefix: string;
+}
+
+/** What a selection may depend on beside the declaration. */
+export interface SelectContext {
+  /** Absolute path of the agent's folder. */
+  folder: string;
+  git: GitView;
+  ignored: (path: string, isFolder: boolean) => boolean;
+  /** All declared components. */
+  declared: readonly DeclaredComponent[];
+}
+
+/** A declared path without its trailing slash; "" for the agent's folder itself. */
+export function cleanPath(path: string): string {
+  return path === "." ? "" : path.replace(/\/$/, "");
+}
+
+/** The declared paths of a component. */
+export function declaredPaths(declared: DeclaredComponent): string[] {
+  return declared.paths ?? (declared.path === undefined ? [] : [declared.path]);
+}
+
+/**
+ * Files of a component that declares where it stands. One path: the tree is that folder, or that file by its
+ * basename. Several: the tree holds each under its path relative to the agent's folder.
+ */
+export async function selectDeclared(declared: DeclaredComponent, folder: string): Promise<Selection> {
+  if (declared.path !== undefined) return selectPath(cleanPath(declared.path), folder);
+  const merged: Selection = { files: [], links: [], problems: [], prefix: "" };
+  const seen = new Set<string>();
+  for (const path of (declared.paths ?? []).map(cleanPath)) {
+    const part = await selectPath(path, folder);
+    const rename = <T extends { path: string }>(entry: T): T => ({
+      ...entry,
+      path: part.prefix + entry.path,
+    });
+    for (const entry of [...part.files, ...part.links]) {
+      const full = part.prefix + entry.path;
+      if (seen.has(full))
+        merged.problems.push({ path: full, problem: "collision", detail: "it is declared twice" });
+      seen.add(full);
+    }
+    merged.files.push(...part.files.map(rename));
+    merged.links.push(...part.links.map(rename));
+    merged.problems.push(...part.problems.map(rename));
+  }
+  return merged;
+}
+
+async function selectPath(path: string, folder: string): Promise<Selection> {
+  const walk = await walkTree(join(folder, path), {
+    skip: (relative) => isGitFolder(relative) || (path === "" && isReserved(relative)),
+  });
+  const single = walk.files.length === 1 && join(folder, path) === walk.files[0]!.absolute;
+  const parent = path.includes("/") ? `${path.slice(0, path.lastIndexOf("/"))}/` : "";
+  const prefix = single || walk.problems[0]?.path === "." ? parent : path === "" ? "" : `${path}/`;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return {
+    files: walk.files,
+    links: walk.links,
+    problems: walk.problems.map((p) => ({
+      path: safeText(p.path === "." ? name || "." : p.path),
+      problem: p.problem === "vanished" ? "missing" : p.problem,
+      detail: p.detail,
+    })),
+    prefix,
+  };
+}
+
+/**
+ * Files of a `code` component: below its path, those that git tracks, or all where there is no git; minus the
+ * files of other components, minus Waybill's own, minus `ignore`.
+ */
+export async function selectCode(declared: DeclaredComponent, context: SelectContext): Promise<Selection> {
+  const { folder, git, ignored } = context;
+  const base = cleanPath(declared.path ?? ".");
+  const below = base === "" ? "" : `${base}/`;
+  const others = context.declared
+    .filter((other) => other !== declared)
+    .flatMap((other) => declaredPaths(other).map(cleanPath))
+    .filter((path) => path !== base && path.startsWith(below));
+  const taken = new Set(others);
+  const tracked = git.state === "tracked" ? trackedBelow(git.entries, below) : undefined;
+
+  const walk = await walkTree(join(folder, base), {
+    skip: (relative, isFolder) => {
+      const full = below + relative;
+      if (isGitFolder(relative) || isReserved(full) || taken.has(full) || ignored(full, isFolder))
+        return true;
+      if (tracked === undefined) return false;
+      return isFolder ? !tracked.folders.has(full) : !tracked.files.has(full);
+    },
+  });
+  const problems: ObservedProblem[] = walk.problems
+    .filter((p) => p.problem !== "empty" || tracked === undefined)
+    .map((p) => ({ path: safeText(p.path), problem: p.problem, detail: p.detail }));
+  if (tracked !== undefined) {
+    const present = new Set([...walk.files, ...walk.links].map((entry) => below + entry.path));
+    for (const path of tracked.files) {
+      if (present.has(path) || isReserved(path) || isBelow(path, taken) || isIgnored(path, ignored)) continue;
+      if (problems.some((p) => below + p.path === path)) continue;
+      problems.push({
+        path: safeText(path.slice(below.length)),
+        problem: "missing",
+        detail: "git tracks it and it is not there",
+      });
+    }
+    if (walk.files.length + walk.links.length + problems.length === 0)
+      problems.push({ path: ".", problem: "empty", detail: "git tracks no file of it" });
+  }
+  return { files: walk.files, links: walk.links, problems, prefix: below };
+}
+
+function trackedBelow(
+  entries: ReadonlyMap<string, string>,
+  below: string,
+): { files: Set<string>; folders: Set<string> } {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  for (const path of entries.keys()) {
+    if (!path.startsWith(below)) continue;
+    files.add(path);
+    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
+      folders.add(path.slice(0, at));
+  }
+  return { files, folders };
+}
+
+function isBelow(path: string, taken: ReadonlySet<string>): boolean {
+  for (let at = path.length; at > 0; at = path.lastIndexOf("/", at - 1))
+    if (taken.has(path.slice(0, at))) return true;
+  return false;
+}
+
+function isIgnored(path: string, ignored: SelectContext["ignored"]): boolean {
+  for (let at = path.indexOf("/"); at !== -1; at = path.indexOf("/", at + 1))
+    if (ignored(path.slice(0, at), true)) return true;
+  return ignored(path, false);
+}

@@ -1,0 +1,16 @@
+import { channelPredicate } from "./channel.ts";
+import type { PredicateType } from "./predicate.ts";
+import { releasePredicate } from "./release.ts";
+
+/** Every kind of evidence that Waybill defines itself. A new one: its file, and its line here. */
+export const PREDICATES: readonly PredicateType[] = [releasePredicate, channelPredicate];
+
+/** The predicate type with this short name, such as `release`. */
+export function predicateByShort(short: string): PredicateType | undefined {
+  return PREDICATES.find((type) => type.short === short);
+}
+
+/** The predicate type with this `predicateType` URI. */
+export function predicateByUri(uri: string): PredicateType | undefined {
+  return PREDICATES.find((type) => type.uri === uri);
+}

@@ -1,0 +1,68 @@
+import { parseDigest } from "../core/digest.ts";
+import { WaybillError } from "../core/errors.ts";
+import {
+  CHANNEL_TYPE,
+  type Channel,
+  makeChannelStatement,
+  readChannelStatement,
+} from "../evidence/channel.ts";
+import { evidenceFileName } from "../evidence/files.ts";
+import type { SigningKey } from "../sign/key-store.ts";
+import { readStatements } from "../verify/signed.ts";
+import { readBundles } from "./agent-folder.ts";
+import { DoorMemory } from "./door-memory.ts";
+import { openLocked, writeEvidence } from "./sign.ts";
+
+/** So many earlier releases stay allowed beside the new one unless the caller says otherwise. */
+export const RETAINED = 3;
+
+export interface ChannelOptions {
+  folder: string;
+  target: string;
+  /** How long the statement counts, in days. */
+  days: number;
+  /** Earlier releases that stay allowed. */
+  retain: number;
+  key: SigningKey;
+  home: string;
+  now: Date;
+}
+
+/**
+ * Signs a channel statement: the locked release and the newest retained ones may run at this target until then.
+ * Its number is one more than the highest that lies in the folder or that this machine's doors have seen.
+ *
+ * @throws WaybillError as `openLocked`
+ */
+export function allowRelease(options: ChannelOptions): { channel: Channel; file: string } {
+  const { path, lock, release } = openLocked(options.folder);
+  const { target, key, now } = options;
+  const known = [...readBundles(path), ...new DoorMemory(options.home).recall(lock.agent, target)];
+  const earlier = readStatements(known)
+    .statements.filter((s) => s.statement.predicateType === CHANNEL_TYPE)
+    .map((s) => readChannelStatement(s.statement))
+    .filter((c): c is Channel => !("problem" in c) && c.agent === lock.agent && c.target === target)
+    .toSorted((a, b) => b.seq - a.seq);
+  const kept = (earlier[0]?.releases ?? [])
+    .filter((digest) => digest !== release.digest)
+    .slice(0, options.retain);
+  const expires = new Date(now.getTime() + options.days * 86_400_000).toISOString().replace(/\.\d{3}Z$/, "Z");
+  const channel: Channel = {
+    agent: lock.agent,
+    target,
+    seq: (earlier[0]?.seq ?? 0) + 1,
+    expires,
+    releases: [release.digest, ...kept],
+  };
+  const name = evidenceFileName({ evidence: "channel", target }, key.keyId);
+  return { channel, file: writeEvidence(path, name, makeChannelStatement(channel), key) };
+}
+
+/** Reads a release digest as people give it: 64 hex digits, with or without `sha256:`. Throws WB-INPUT-007. */
+export function parseReleaseDigest(text: string): string {
+  const digest = parseDigest(text.includes(":") ? text : `sha256:${text}`);
+  if (digest?.algorithm === "sha256") return digest.hex;
+  throw new WaybillError("WB-INPUT-007", `${text} is no release digest`, {
+    hint: "sha256: and 64 hex digits",
+  });
+}

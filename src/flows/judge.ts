@@ -1,0 +1,90 @@
+import type { Check, FolderFacts } from "../checks/check.ts";
+import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
+import { CHECKS } from "../checks/registry.ts";
+import type { Door, Level, Rule } from "../core/finding.ts";
+import type { Release } from "../core/release.ts";
+import type { Verdict } from "../core/verdict.ts";
+import type { Allowed } from "../policy/allowed.ts";
+import { decide } from "../policy/decide.ts";
+import { VERIFY_RULES } from "../verify/rules.ts";
+import { verify } from "../verify/verify.ts";
+import { type AgentFolder, openAgentFolder, readBundles } from "./agent-folder.ts";
+import { DoorMemory } from "./door-memory.ts";
+import { collectFacts, type FactsOptions } from "./facts.ts";
+import { findTrust } from "./trust-source.ts";
+
+/** Every rule that a verdict can name. */
+export const ALL_RULES: readonly Rule[] = [
+  ...Object.values(VERIFY_RULES),
+  ...INTEGRITY_CHECKS.map((check) => check.rule),
+  ...CHECKS.map((check) => check.rule),
+];
+
+const RULES = new Map(ALL_RULES.map((rule) => [rule.code, rule]));
+
+/** What a door is told by whoever stands at it. */
+export interface JudgeOptions extends FactsOptions {
+  folder: string;
+  door: Door;
+  target: string;
+  level: Level;
+  /** File of the operator's trust policy. */
+  trust?: string | undefined;
+  /** Waybill's home folder, where doors remember. */
+  home: string;
+  env: NodeJS.ProcessEnv;
+  now: Date;
+  /** Without it the checks beside integrity and signatures run too. */
+  only?: "verify";
+}
+
+/** A verdict with what it was made of. */
+export interface Judgement {
+  verdict: Verdict;
+  /** Present only where the release may be acted on. */
+  allowed?: Allowed<Release>;
+  agent: AgentFolder;
+  facts: FolderFacts;
+}
+
+/**
+ * Stands at a door: collects the facts, verifies, checks, decides; the door then remembers the channel
+ * statement it has seen.
+ *
+ * @throws WaybillError when the folder, lock, trust policy or the door's memory cannot be read
+ */
+export async function judge(options: JudgeOptions): Promise<Judgement> {
+  const { door, target, level, now } = options;
+  const agent = openAgentFolder(options.folder);
+  const trust = findTrust(agent.path, options.trust, options.env);
+  const memory = new DoorMemory(options.home);
+  const facts = await collectFacts(agent, options);
+  const { manifest } = agent.manifest;
+  const atCi = door === "ci";
+  const verification = verify({
+    folder: facts,
+    bundles: atCi ? [] : readBundles(agent.path),
+    trust,
+    remembered: atCi ? [] : memory.recall(manifest.agent, target),
+    door,
+    target,
+    level: manifest.policy.level === "strict" ? "strict" : level,
+    now,
+  });
+  const checks: readonly Check[] = options.only === "verify" ? [] : CHECKS;
+  const decision = decide({
+    agent: manifest.agent,
+    release: verification.release,
+    verified: verification.verified,
+    results: [...verification.results, ...checks.map((check) => check.run(facts))],
+    rules: RULES,
+    door,
+    target,
+    level,
+    policy: manifest.policy,
+    trust: { origin: trust.origin, ...(trust.file === undefined ? {} : { file: trust.file }) },
+    now: now.getTime(),
+  });
+  if (verification.remember.length > 0) memory.keep(manifest.agent, target, verification.remember);
+  return { ...decision, agent, facts };
+}

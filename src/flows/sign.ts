@@ -1,0 +1,69 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { WaybillError } from "../core/errors.ts";
+import { type Lock, lockContradictions, releaseOf } from "../core/lock.ts";
+import type { Release } from "../core/release.ts";
+import { settingsDigest } from "../core/settings.ts";
+import { EVIDENCE_FOLDER, evidenceFileName } from "../evidence/files.ts";
+import { makeReleaseStatement } from "../evidence/release.ts";
+import { encodeStatement, type Statement } from "../evidence/statement.ts";
+import { writeFileAtomic } from "../hash/atomic-write.ts";
+import { makeKeyBundle } from "../sign/bundle.ts";
+import type { SigningKey } from "../sign/key-store.ts";
+import { lockAgrees, settingsAgree } from "../verify/lock-steps.ts";
+import { openAgentFolder } from "./agent-folder.ts";
+
+/** What `waybill sign` did. */
+export interface SignOutcome {
+  release: Release;
+  /** The bundle, relative to the agent's folder. */
+  file: string;
+  key: { name: string; keyId: string };
+}
+
+/**
+ * Signs the locked release. What is signed is what the lock says now: whether the bytes agree is for `check`
+ * and for every door to find out.
+ *
+ * @throws WaybillError WB-INPUT-001 without a lock, WB-INPUT-011 when lock and manifest disagree
+ */
+export function signFolder(folder: string, key: SigningKey): SignOutcome {
+  const { path, lock, release } = openLocked(folder);
+  const leaves = lock.components.map((component) => component.leaf);
+  const statement = makeReleaseStatement(lock.agent, leaves, settingsDigest(lock.settings));
+  const file = writeEvidence(path, evidenceFileName({ evidence: "release" }, key.keyId), statement, key);
+  return { release, file, key: { name: key.name, keyId: key.keyId } };
+}
+
+/**
+ * Opens a folder whose lock agrees with itself and with the manifest.
+ *
+ * @throws WaybillError WB-INPUT-001, WB-INPUT-011
+ */
+export function openLocked(folder: string): { path: string; lock: Lock; release: Release } {
+  const agent = openAgentFolder(folder);
+  if (!agent.lock)
+    throw new WaybillError("WB-INPUT-001", `there is no waybill.lock in ${folder}`, { hint: "waybill lock" });
+  const results = [lockAgrees(agent.lock), settingsAgree(agent.lock, agent.manifest)];
+  const findings = results.flatMap((result) => (result.status === "fail" ? result.findings : []));
+  if (findings.length > 0 || lockContradictions(agent.lock).length > 0)
+    throw new WaybillError("WB-INPUT-011", findings.map((f) => f.message).join("\n"), {
+      hint: "waybill lock, then sign what it pinned",
+    });
+  return { path: agent.path, lock: agent.lock, release: releaseOf(agent.lock) };
+}
+
+/** Signs a statement into waybill.evidence; gives the file's path relative to the agent's folder. */
+export function writeEvidence(path: string, name: string, statement: Statement, key: SigningKey): string {
+  const bundle = makeKeyBundle(encodeStatement(statement), key.privateKey);
+  try {
+    mkdirSync(join(path, EVIDENCE_FOLDER), { recursive: true });
+  } catch (cause) {
+    throw new WaybillError("WB-STORE-001", `${EVIDENCE_FOLDER} cannot be made`, {
+      hint: "check that the agent's folder is writable",
+      cause,
+    });
+  }
+  writeFileAtomic(join(path, EVIDENCE_FOLDER, name), bundle);
+  return `${EVIDENCE_FOLDER}/${name}`;
+}

@@ -1,0 +1,87 @@
+import { type Json, JsonSyntaxError, parseStrictJson } from "../core/canonical-json.ts";
+import { isHex } from "../core/digest.ts";
+
+/** Largest manifest or index that is read, in bytes (as registries have it). */
+export const MAX_MANIFEST_BYTES = 4 << 20;
+
+/** A content descriptor of the OCI image specification; only SHA-256 is accepted. */
+export interface Descriptor {
+  mediaType: string;
+  /** Hex of the SHA-256. */
+  sha256: string;
+  /** In bytes. */
+  size: number;
+  annotations: Record<string, string>;
+}
+
+/** An image manifest: what it names, in order. An index names further manifests. */
+export interface OciManifest {
+  isIndex: boolean;
+  blobs: Descriptor[];
+}
+
+const INDEX_TYPES = new Set([
+  "application/vnd.oci.image.index.v1+json",
+  "application/vnd.docker.distribution.manifest.list.v2+json",
+]);
+
+/**
+ * Reads an image manifest or index (OCI image-spec v1.1, Docker schema 2).
+ *
+ * @returns what it names, or a sentence that says what is wrong
+ */
+export function parseOciManifest(text: string): OciManifest | string {
+  let data: Json;
+  try {
+    data = parseStrictJson(text, { maxBytes: MAX_MANIFEST_BYTES });
+  } catch (error) {
+    if (error instanceof JsonSyntaxError)
+      return `line ${error.line}, column ${error.column}: ${error.reason}`;
+    throw error;
+  }
+  if (!isObject(data) || data.schemaVersion !== 2) return "schemaVersion is not 2";
+  const lists = data.manifests !== undefined;
+  if (lists && (data.layers !== undefined || data.config !== undefined))
+    return "it is an index and a manifest at once";
+  if (typeof data.mediaType === "string" && INDEX_TYPES.has(data.mediaType) !== lists)
+    return "its mediaType contradicts what it holds";
+  const named = lists
+    ? data.manifests
+    : [data.config, ...(Array.isArray(data.layers) ? data.layers : [undefined])];
+  if (!Array.isArray(named) || named.length > 10_000) return "it has no list of manifests or layers";
+  const blobs: Descriptor[] = [];
+  for (const entry of named) {
+    const descriptor = readDescriptor(entry);
+    if (typeof descriptor === "string") return descriptor;
+    blobs.push(descriptor);
+  }
+  return { isIndex: lists, blobs };
+}
+
+/** True for a descriptor that names a manifest or an index rather than a config or a layer. */
+export function namesManifest(descriptor: Descriptor): boolean {
+  return (
+    INDEX_TYPES.has(descriptor.mediaType) ||
+    descriptor.mediaType === "application/vnd.oci.image.manifest.v1+json" ||
+    descriptor.mediaType === "application/vnd.docker.distribution.manifest.v2+json"
+  );
+}
+
+function readDescriptor(entry: Json | undefined): Descriptor | string {
+  if (!isObject(entry)) return "a descriptor is missing";
+  const { mediaType, digest, size, annotations } = entry;
+  if (typeof mediaType !== "string") return "a descriptor has no mediaType";
+  if (typeof digest !== "string" || !digest.startsWith("sha256:") || !isHex(digest.slice(7)))
+    return "a descriptor has no sha256 digest";
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return "a descriptor has no size";
+  const notes = isObject(annotations)
+    ? Object.fromEntries(
+        Object.entries(annotations).filter((e): e is [string, string] => typeof e[1] === "string"),
+      )
+    : {};
+  return { mediaType, sha256: digest.slice(7), size, annotations: notes };
+}
+
+function isObject(value: Json | undefined): value is { [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,66 @@
+import { isUtf8 } from "node:buffer";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { WaybillError } from "../core/errors.ts";
+
+/**
+ * Reads a whole regular file, never more than `limit` bytes and never from a pipe or device that could keep it
+ * waiting.
+ *
+ * @param path any path; a link is followed, since callers name files of their own choosing here
+ * @param limit in bytes
+ * @throws WaybillError WB-INPUT-001 not there, WB-INPUT-002 not readable or not a file, WB-INPUT-003 too large
+ */
+export function readFileBounded(path: string, limit: number): Buffer {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  } catch (cause) {
+    const missing = ["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "");
+    if (missing)
+      throw new WaybillError("WB-INPUT-001", `${path} does not exist`, { hint: "check the path", cause });
+    throw unreadable(path, cause);
+  }
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) throw unreadable(path, new Error("not a regular file"));
+    if (stat.size > limit)
+      throw new WaybillError("WB-INPUT-003", `${path} has ${stat.size} bytes; at most ${limit} are read`, {
+        hint: "is this the right file?",
+      });
+    // One byte more than allowed: a file that grows meanwhile is seen.
+    const buffer = Buffer.alloc(Math.min(stat.size, limit) + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const read = readSync(fd, buffer, length, buffer.length - length, null);
+      if (read === 0) break;
+      length += read;
+    }
+    if (length > stat.size) throw unreadable(path, new Error("it grew while it was read"));
+    return buffer.subarray(0, length);
+  } catch (cause) {
+    if (cause instanceof WaybillError) throw cause;
+    throw unreadable(path, cause);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Reads a file as UTF-8 text; see `readFileBounded`.
+ *
+ * @throws WaybillError also WB-INPUT-004 when it is not UTF-8
+ */
+export function readTextBounded(path: string, limit: number): string {
+  const bytes = readFileBounded(path, limit);
+  if (!isUtf8(bytes))
+    throw new WaybillError("WB-INPUT-004", `${path} is not UTF-8 text`, { hint: "is this a binary file?" });
+  return bytes.toString("utf8");
+}
+
+function unreadable(path: string, cause: unknown): WaybillError {
+  const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+  return new WaybillError("WB-INPUT-002", `${path} cannot be read: ${reason}`, {
+    hint: "check the file's kind and permissions",
+    cause,
+  });
+}

@@ -1,0 +1,167 @@
+import { shortDigest } from "../core/digest.ts";
+import type { CheckResult, Finding } from "../core/finding.ts";
+import type { Release } from "../core/release.ts";
+import { CHANNEL_TYPE, type Channel, readChannelStatement } from "../evidence/channel.ts";
+import { parseTimestamp } from "../evidence/timestamp.ts";
+import { VERIFY_RULES } from "./rules.ts";
+import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
+import type { Trust } from "./trust.ts";
+import { missingSigners } from "./trust-judge.ts";
+
+type RuleName = keyof typeof VERIFY_RULES;
+
+const STEP: readonly RuleName[] = [
+  "noChannel",
+  "channelSigner",
+  "replayed",
+  "equivocation",
+  "channelExpired",
+  "notInChannel",
+];
+
+/** A channel statement that enough trusted releasers signed. */
+interface TrustedChannel {
+  channel: Channel;
+  content: string;
+  bundles: SignedStatement[];
+}
+
+/** What the step found, and what the door should remember. */
+export interface ChannelStep {
+  results: CheckResult[];
+  /** Bundles of the highest statement that verifies, to be kept by the door. */
+  remember: BundleText[];
+  /** End of the current statement, in milliseconds since 1970. */
+  expires: number;
+}
+
+/**
+ * Freshness: the releaser's newest word at this target names this release. What the door remembers is verified
+ * again with today's trust, so that a statement by a key since revoked cannot hold a door for ever.
+ *
+ * @param strict at lower levels an absent statement is not evaluated instead of failed
+ */
+export function channelFreshness(
+  release: Release,
+  target: string,
+  statements: readonly SignedStatement[],
+  remembered: readonly BundleText[],
+  trust: Trust | undefined,
+  options: { now: Date; strict: boolean },
+): ChannelStep {
+  const { now, strict } = options;
+  const { agent } = release.document;
+  const here = statements.filter((s) => isChannelFor(s, agent, target));
+  const skip = (reason: string): ChannelStep => ({
+    results: STEP.map((name) => notEvaluated(name, reason)),
+    remember: [],
+    expires: Number.POSITIVE_INFINITY,
+  });
+  if (!trust) return skip("no trust policy says who may sign channels");
+  const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, now);
+  if (here.length === 0 && kept.length === 0) {
+    if (!strict) return skip(`no channel statement for ${target}; strict demands one`);
+    return one("noChannel", `no channel statement says what may run at ${target}`);
+  }
+  const valid = trustedChannels(here, agent, target, trust, now);
+  const current = newest(valid);
+  const floor = newest(kept);
+  if (!current) {
+    if (here.length === 0) return one("noChannel", `no channel statement says what may run at ${target}`);
+    const judged = judge(here[0]!, { evidence: "channel", agent, target }, trust, now);
+    const detail = judged.ok ? "too few releasers signed it" : judged.detail;
+    return one("channelSigner", `the channel statement ${here[0]!.file} does not count: ${detail}`);
+  }
+  const findings: { rule: RuleName; finding: Finding }[] = [];
+  const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
+    findings.push({ rule, finding: finding(rule, message, { path: current.bundles[0]!.file, ...more }) });
+
+  const highest = Math.max(current.channel.seq, floor?.channel.seq ?? 0);
+  if (floor && current.channel.seq < floor.channel.seq)
+    add("replayed", `the channel statement is number ${current.channel.seq}; this door has seen ${highest}`, {
+      expected: `seq ${highest} or higher`,
+      found: `seq ${current.channel.seq}`,
+    });
+  const rivals = [...valid, ...kept].filter(
+    (other) => other.channel.seq === current.channel.seq && other.content !== current.content,
+  );
+  if (rivals.length > 0)
+    add("equivocation", `two different channel statements bear the number ${current.channel.seq}`);
+  const expires = parseTimestamp(current.channel.expires) ?? 0;
+  if (!(now.getTime() < expires))
+    add("channelExpired", `the channel statement for ${target} ended at ${current.channel.expires}`);
+  if (!current.channel.releases.includes(release.digest))
+    add("notInChannel", `the channel for ${target} does not allow release ${shortDigest(release.digest)}`, {
+      expected: current.channel.releases.map((digest) => `sha256:${digest}`).join(", "),
+      found: `sha256:${release.digest}`,
+    });
+  const coverage = `statement ${current.channel.seq} for ${target}, ${current.channel.releases.length} releases`;
+  const results = STEP.map((name): CheckResult => {
+    const own = findings.filter((f) => f.rule === name).map((f) => f.finding);
+    const { code } = VERIFY_RULES[name];
+    return own.length > 0
+      ? { code, status: "fail", coverage, findings: own }
+      : { code, status: "pass", coverage };
+  });
+  const advance = findings.every((f) => f.rule === "channelExpired" || f.rule === "notInChannel");
+  const rises = !floor || current.channel.seq > floor.channel.seq;
+  const remember = advance && rises ? current.bundles.map(({ file, text }) => ({ file, text })) : [];
+  return { results, remember, expires };
+}
+
+/** Statements that meet a threshold of trust, each with the bundles that sign the same bytes. */
+function trustedChannels(
+  statements: readonly SignedStatement[],
+  agent: string,
+  target: string,
+  trust: Trust,
+  now: Date,
+): TrustedChannel[] {
+  const claim = { evidence: "channel", agent, target };
+  const byContent = Map.groupBy(
+    statements.filter((s) => isChannelFor(s, agent, target)),
+    (s) => s.content,
+  );
+  const trusted: TrustedChannel[] = [];
+  for (const [content, bundles] of byContent) {
+    const principals = bundles.flatMap((bundle) => {
+      const signer = judge(bundle, claim, trust, now);
+      return signer.ok ? [signer.principal] : [];
+    });
+    const channel = readChannelStatement(bundles[0]!.statement);
+    if (!("problem" in channel) && missingSigners(trust, claim, principals) === null)
+      trusted.push({ channel, content, bundles });
+  }
+  return trusted;
+}
+
+function newest(channels: readonly TrustedChannel[]): TrustedChannel | undefined {
+  return channels.toSorted((a, b) => b.channel.seq - a.channel.seq)[0];
+}
+
+function isChannelFor({ statement }: SignedStatement, agent: string, target: string): boolean {
+  if (statement.predicateType !== CHANNEL_TYPE) return false;
+  return statement.predicate.agent === agent && statement.predicate.target === target;
+}
+
+function one(rule: RuleName, message: string): ChannelStep {
+  const results = STEP.map((name): CheckResult => {
+    if (name !== rule) return notEvaluated(name, `${VERIFY_RULES[rule].code} failed first`);
+    return {
+      code: VERIFY_RULES[name].code,
+      status: "fail",
+      coverage: "no statement counts",
+      findings: [finding(rule, message)],
+    };
+  });
+  return { results, remember: [], expires: Number.POSITIVE_INFINITY };
+}
+
+function finding(name: RuleName, message: string, more: Partial<Finding> = {}): Finding {
+  const rule = VERIFY_RULES[name];
+  return { code: rule.code, message, why: rule.why, fix: rule.fix, ...more };
+}
+
+function notEvaluated(name: RuleName, reason: string): CheckResult {
+  return { code: VERIFY_RULES[name].code, status: "not-evaluated", coverage: "nothing looked at", reason };
+}

@@ -1,0 +1,102 @@
+import type { Json } from "../core/canonical-json.ts";
+import { componentId } from "../core/component.ts";
+import type { CheckResult, Finding, Rule } from "../core/finding.ts";
+import { type Lock, lockContradictions } from "../core/lock.ts";
+import type { ManifestSource } from "../core/manifest.ts";
+import { diffSettings, type Settings, type SettingsDifference, settingsOf } from "../core/settings.ts";
+import { VERIFY_RULES } from "./rules.ts";
+
+/** The lock exists. */
+export function lockExists(lock: Lock | undefined): CheckResult {
+  const { noLock } = VERIFY_RULES;
+  if (lock)
+    return { code: noLock.code, status: "pass", coverage: `${lock.components.length} components locked` };
+  return fail(noLock, "one file looked for", [
+    { code: noLock.code, message: "there is no waybill.lock", why: noLock.why, fix: noLock.fix },
+  ]);
+}
+
+/** Everything in the lock that follows from the rest is what follows. */
+export function lockAgrees(lock: Lock): CheckResult {
+  const rule = VERIFY_RULES.contradiction;
+  const coverage = `${lock.components.length} components recomputed`;
+  const findings = lockContradictions(lock).map((c): Finding => {
+    const of = c.component ? ` of ${componentId(c.component.leaf)}` : "";
+    return {
+      code: rule.code,
+      message: `waybill.lock contradicts itself: the ${c.what}${of} does not follow from its contents`,
+      path: "waybill.lock",
+      ...(c.component ? { component: componentId(c.component.leaf) } : {}),
+      expected: c.expected,
+      found: c.found,
+      why: rule.why,
+      fix: rule.fix,
+      final: true,
+    };
+  });
+  return findings.length > 0 ? fail(rule, coverage, findings) : { code: rule.code, status: "pass", coverage };
+}
+
+/** The manifest says what was locked, the agent's name included. */
+export function settingsAgree(lock: Lock, manifest: ManifestSource): CheckResult {
+  const rule = VERIFY_RULES.settings;
+  const found = settingsOf(manifest.manifest);
+  const differences = diffSettings(byId(lock.settings), byId(found));
+  if (lock.agent !== manifest.manifest.agent)
+    differences.unshift({ path: ["agent"], signed: lock.agent, found: manifest.manifest.agent });
+  const coverage = `${countLeaves(found)} settings compared`;
+  const findings = differences.slice(0, 20).map((d) => settingFinding(rule, d, manifest));
+  if (differences.length > 20)
+    findings.push({
+      code: rule.code,
+      message: `${differences.length - 20} more settings differ`,
+      why: rule.why,
+      fix: rule.fix,
+      final: true,
+    });
+  return findings.length > 0 ? fail(rule, coverage, findings) : { code: rule.code, status: "pass", coverage };
+}
+
+function settingFinding(rule: Rule, d: SettingsDifference, { manifest, source }: ManifestSource): Finding {
+  const name = d.path.join(".");
+  const [first, id, ...rest] = d.path;
+  const index = manifest.components.findIndex((c) => componentId(c) === id);
+  const at = first === "components" ? ["components", ...(index === -1 ? [] : [index, ...rest])] : d.path;
+  const hidden = /(^|\.)env\./.test(name) && /(key|token|secret|passw)/i.test(name);
+  const show = (value: Json | undefined): string =>
+    value === undefined ? "absent" : hidden ? "(not shown)" : JSON.stringify(value);
+  const verb = d.signed === undefined ? "was added" : d.found === undefined ? "was removed" : "changed";
+  return {
+    code: rule.code,
+    message: `the setting ${name} ${verb} since it was locked`,
+    path: "waybill.yaml",
+    ...(index === -1 ? {} : { component: componentId(manifest.components[index]!) }),
+    where: source.locate(at),
+    label: `${verb} after \`waybill lock\``,
+    expected: show(d.signed),
+    found: show(d.found),
+    why: rule.why,
+    fix: rule.fix,
+    final: true,
+  };
+}
+
+/** Components by their id: a difference then names the component, not a position. */
+function byId(settings: Settings): Settings {
+  const { components } = settings;
+  if (!Array.isArray(components)) return settings;
+  const named = components.map((c) => {
+    const { kind, name, ...rest } = c as { kind: string; name: string } & Settings;
+    return [`${kind}/${name}`, rest] as const;
+  });
+  return { ...settings, components: Object.fromEntries(named) };
+}
+
+function countLeaves(value: Json): number {
+  if (typeof value !== "object" || value === null) return 1;
+  return Object.values(value).reduce<number>((sum, item) => sum + countLeaves(item as Json), 0);
+}
+
+function fail(rule: Rule, coverage: string, findings: Finding[]): CheckResult {
+  return { code: rule.code, status: "fail", coverage, findings };
+}

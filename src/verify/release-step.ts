@@ -1,0 +1,149 @@
+import { type ComponentLeaf, componentId } from "../core/component.ts";
+import { shortDigest } from "../core/digest.ts";
+import type { CheckResult, Finding } from "../core/finding.ts";
+import type { Release } from "../core/release.ts";
+import { RELEASE_TYPE } from "../core/release.ts";
+import { readReleaseStatement } from "../evidence/release.ts";
+import { VERIFY_RULES } from "./rules.ts";
+import { judge, type SignedStatement } from "./signed.ts";
+import type { Trust } from "./trust.ts";
+import { missingSigners } from "./trust-judge.ts";
+
+type RuleName = keyof typeof VERIFY_RULES;
+
+/** The rules of this step, each of which has a result. */
+const STEP: readonly RuleName[] = [
+  "unsigned",
+  "invalid",
+  "someoneElse",
+  "otherAgent",
+  "otherRelease",
+  "revokedKey",
+  "notYetValid",
+  "expiredKey",
+  "notAllowed",
+  "threshold",
+];
+
+/** Who signed this release, judged by trust. */
+export interface ReleaseSignatures {
+  results: CheckResult[];
+  signedBy: { principal: string; key: string }[];
+}
+
+/**
+ * Finds the signatures on this very release and holds their signers against trust. One satisfied rule of trust
+ * is enough, and then other bundles in the folder do not matter; where none is, each bundle says what is wrong
+ * with it.
+ */
+export function releaseSignatures(
+  release: Release,
+  components: readonly ComponentLeaf[],
+  evidence: {
+    statements: readonly SignedStatement[];
+    malformed: readonly { file: string; problem: string }[];
+  },
+  trust: Trust | undefined,
+  now: Date,
+): ReleaseSignatures {
+  const signed = evidence.statements.filter((s) => s.statement.predicateType === RELEASE_TYPE);
+  if (trust === undefined) {
+    const reason = "no trust policy says whose signature counts";
+    const results = STEP.map((name) => notEvaluated(name, reason, `${signed.length} signatures found`));
+    if (signed.length + evidence.malformed.length === 0)
+      results[0] = failed("unsigned", [finding("unsigned", "the release is not signed")], "no bundle found");
+    return { results, signedBy: [] };
+  }
+  const { agent } = release.document;
+  const findings: { rule: RuleName; finding: Finding }[] = [];
+  const signedBy: { principal: string; key: string }[] = [];
+  const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
+    findings.push({ rule, finding: finding(rule, message, more) });
+
+  for (const bundle of evidence.malformed)
+    add("invalid", `${bundle.file} is no valid signature: ${bundle.problem}`, {
+      path: bundle.file,
+      final: true,
+    });
+  for (const bundle of signed) {
+    const at = { path: bundle.file };
+    const signer = judge(bundle, { evidence: "release", agent }, trust, now);
+    const trusted = signer.ok || !["someoneElse", "invalid", "revokedKey"].includes(signer.rule);
+    const read = readReleaseStatement(bundle.statement);
+    if (!trusted && !signer.ok) add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
+    else if ("problem" in read)
+      add("invalid", `${bundle.file} is no release statement: ${read.problem}`, { ...at, final: true });
+    else if (read.release.agent !== agent)
+      add("otherAgent", `${bundle.file} signs another agent, ${read.release.agent}`, {
+        ...at,
+        expected: agent,
+        found: read.release.agent,
+      });
+    else if (read.digest !== release.digest)
+      add("otherRelease", `${bundle.file} signs another release, ${shortDigest(read.digest)}`, {
+        ...at,
+        expected: `sha256:${release.digest}  this folder`,
+        found: `sha256:${read.digest}  signed`,
+        details: changedComponents(components, read.components),
+      });
+    else if (signer.ok) signedBy.push({ principal: signer.principal, key: signer.key });
+    else add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
+  }
+  const coverage = `${signed.length} signature${signed.length === 1 ? "" : "s"}, ${signedBy.length} by trusted signers`;
+  const missing = missingSigners(
+    trust,
+    { evidence: "release", agent },
+    signedBy.map((s) => s.principal),
+  );
+  if (missing === null)
+    return {
+      results: STEP.map((name) => ({ code: VERIFY_RULES[name].code, status: "pass", coverage })),
+      signedBy,
+    };
+  if (signedBy.length > 0) add("threshold", `not enough principals have signed: ${missing}`);
+  if (findings.length === 0) add("unsigned", "the release is not signed");
+  const first = findings[0]!.rule;
+  const results = STEP.map((name): CheckResult => {
+    const own = findings.filter((f) => f.rule === name).map((f) => f.finding);
+    if (own.length > 0) return failed(name, own, coverage);
+    return notEvaluated(name, `${VERIFY_RULES[first].code} failed first`, coverage);
+  });
+  return { results, signedBy: [] };
+}
+
+function sentence(file: string, rule: RuleName, detail: string): string {
+  const said: Partial<Record<RuleName, string>> = {
+    someoneElse: "is by a key that trust does not name",
+    invalid: "does not verify",
+    revokedKey: "is by a revoked key",
+    expiredKey: "is by an expired key",
+    notYetValid: "is by a key that is not valid yet",
+    notAllowed: "is by a signer that may not sign this",
+  };
+  return `the signature ${file} ${said[rule] ?? "does not count"}: ${detail}`;
+}
+
+/** In which components the signed release differs from the one at hand. */
+function changedComponents(here: readonly ComponentLeaf[], signed: readonly ComponentLeaf[]): string[] {
+  const say = (leaf: ComponentLeaf | undefined) => (leaf ? shortDigest(leaf.digest) : "absent");
+  const byId = (leaves: readonly ComponentLeaf[]) => new Map(leaves.map((leaf) => [componentId(leaf), leaf]));
+  const [mine, theirs] = [byId(here), byId(signed)];
+  const ids = [...new Set([...theirs.keys(), ...mine.keys()])];
+  const lines = ids
+    .filter((id) => mine.get(id)?.digest !== theirs.get(id)?.digest)
+    .map((id) => `${id}  signed ${say(theirs.get(id))}  here ${say(mine.get(id))}`);
+  return lines.length > 0 ? lines.slice(0, 12) : ["the components are the same: only settings differ"];
+}
+
+function finding(name: RuleName, message: string, more: Partial<Finding> = {}): Finding {
+  const rule = VERIFY_RULES[name];
+  return { code: rule.code, message, why: rule.why, fix: rule.fix, ...more };
+}
+
+function failed(name: RuleName, findings: Finding[], coverage: string): CheckResult {
+  return { code: VERIFY_RULES[name].code, status: "fail", coverage, findings };
+}
+
+function notEvaluated(name: RuleName, reason: string, coverage: string): CheckResult {
+  return { code: VERIFY_RULES[name].code, status: "not-evaluated", coverage, reason };
+}

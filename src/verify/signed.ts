@@ -1,0 +1,77 @@
+import { sha256 } from "../core/digest.ts";
+import { parseStatement, type Statement } from "../evidence/statement.ts";
+import { parseBundle, verifyBundleSignature } from "../sign/bundle.ts";
+import type { VERIFY_RULES } from "./rules.ts";
+import type { Trust } from "./trust.ts";
+import { type Claim, findKey, judgeSigner } from "./trust-judge.ts";
+
+/** A bundle as it lies in a folder. */
+export interface BundleText {
+  /** Relative to the agent's folder. */
+  file: string;
+  text: string;
+}
+
+/** A well-formed statement in a bundle; who signed it is not judged yet. */
+export interface SignedStatement {
+  file: string;
+  text: string;
+  /** Hash of the signed bytes: two bundles with one payload say the same. */
+  content: string;
+  statement: Statement;
+  hints: string[];
+}
+
+type RuleName = keyof typeof VERIFY_RULES;
+
+/** Whether a signer counts for a claim, with the rule that fails where not. */
+export type SignerResult =
+  | { ok: true; principal: string; key: string }
+  | { ok: false; rule: RuleName; detail: string };
+
+/** Reads the bundles of a folder: statements, and what is none. */
+export function readStatements(bundles: readonly BundleText[]): {
+  statements: SignedStatement[];
+  malformed: { file: string; problem: string }[];
+} {
+  const statements: SignedStatement[] = [];
+  const malformed: { file: string; problem: string }[] = [];
+  for (const { file, text } of bundles) {
+    const parsed = parseBundle(text);
+    const statement = "problem" in parsed ? parsed : parseStatement(parsed.payload);
+    if ("problem" in statement || "problem" in parsed)
+      malformed.push({ file, problem: "problem" in statement ? statement.problem : "" });
+    else statements.push({ file, text, content: sha256(parsed.payload), statement, hints: parsed.hints });
+  }
+  return { statements, malformed };
+}
+
+/** Verifies one signature and asks trust about its signer. */
+export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: Date): SignerResult {
+  const key = findKey(trust, signed.hints);
+  const judgement = judgeSigner(trust, { ...claim, key: key?.keyId ?? signed.hints[0] ?? "", now });
+  if (judgement.status === "revoked") return { ok: false, rule: "revokedKey", detail: judgement.detail };
+  if (!key) return { ok: false, rule: "someoneElse", detail: `signed by key ${describeHint(signed.hints)}` };
+  const parsed = parseBundle(signed.text);
+  const invalid = "problem" in parsed ? parsed.problem : verifyBundleSignature(parsed, key.publicKey);
+  if (invalid !== null) return { ok: false, rule: "invalid", detail: invalid };
+  switch (judgement.status) {
+    case "trusted":
+      return { ok: true, principal: judgement.principal, key: judgement.keyId };
+    case "expired":
+      return { ok: false, rule: "expiredKey", detail: judgement.detail };
+    case "not-yet-valid":
+      return { ok: false, rule: "notYetValid", detail: judgement.detail };
+    case "not-allowed":
+      return { ok: false, rule: "notAllowed", detail: judgement.detail };
+    case "unknown-key":
+      return { ok: false, rule: "someoneElse", detail: judgement.detail };
+  }
+}
+
+/** The key id in short, whichever form the bundle names it by. */
+function describeHint(hints: readonly string[]): string {
+  const hint = hints[0] ?? "";
+  const hex = /^[0-9a-f]{64}$/.test(hint) ? hint : Buffer.from(hint, "base64").toString("hex");
+  return hex.slice(0, 12) || "without a name";
+}

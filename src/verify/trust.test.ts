@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
+import { test } from "node:test";
+import { z } from "zod";
+import { generateKeyPair, keyHints, publicKeyPem } from "../sign/keys.ts";
+import { parseTrust, trustSchema } from "./trust.ts";
+import { findKey, judgeSigner, missingSigners, trustExpired } from "./trust-judge.ts";
+import { trustTemplate } from "./trust-template.ts";
+
+const [a, b, c, stranger] = [1, 2, 3, 4].map(() => {
+  const { publicKey } = generateKeyPair();
+  return { ...keyHints(publicKey), pem: publicKeyPem(publicKey), publicKey };
+}) as [Key, Key, Key, Key];
+type Key = ReturnType<typeof keyHints> & {
+  pem: string;
+  publicKey: ReturnType<typeof generateKeyPair>["publicKey"];
+};
+
+const quoted = (pem: string) => JSON.stringify(pem);
+
+function trustText(
+  parts: { principals?: string; rules?: string; revoked?: string; head?: string } = {},
+): string {
+  const principals = `
+  - name: alice
+    keys:
+      - publicKey: ${quoted(a.pem)}
+        notBefore: 2026-01-01T00:00:00Z
+        notAfter: 2027-01-01T00:00:00Z
+      - publicKey: ${quoted(c.pem)}
+  - name: bob
+    keys: [{publicKey: ${quoted(b.pem)}}]`;
+  const rules = `
+  - {evidence: release, agents: [support-agent], principals: [alice, bob], threshold: 2}
+  - {evidence: channel, agents: ["*"], targets: [production], principals: [alice], threshold: 1}`;
+  return `${parts.head ?? "waybillTrust: v1\nversion: 3\nexpires: 2027-06-01T00:00:00Z"}
+principals: ${parts.principals ?? principals}
+rules: ${parts.rules ?? rules}
+${parts.revoked === undefined ? "" : `revoked: ${parts.revoked}\n`}`;
+}
+
+const release = { evidence: "release", agent: "support-agent" };
+const now = new Date("2026-06-01T00:00:00Z");
+const trust = parseTrust(trustText());
+const status = (key: string, facts: object = {}, policy = trust) =>
+  judgeSigner(policy, { ...release, key, now, ...facts }).status;
+
+test("a trusted key is found under each of its names", () => {
+  for (const hint of [a.keyId, a.cosign, a.oms])
+    assert.deepEqual(judgeSigner(trust, { ...release, key: hint, now }), {
+      status: "trusted",
+      principal: "alice",
+      keyId: a.keyId,
+    });
+  assert.ok(findKey(trust, ["nothing", b.cosign])?.publicKey.equals(b.publicKey));
+  assert.equal(findKey(trust, [stranger.cosign]), undefined);
+});
+
+test("unknown, not allowed, too early, too late: a name each", () => {
+  assert.equal(status(stranger.cosign), "unknown-key");
+  assert.equal(status("whatever"), "unknown-key");
+  assert.equal(status(a.keyId, { agent: "another-agent" }), "not-allowed");
+  assert.equal(status(b.keyId, { evidence: "channel", target: "production" }), "not-allowed");
+  assert.equal(status(a.keyId, { evidence: "channel", target: "production" }), "trusted");
+  assert.equal(status(a.keyId, { evidence: "channel", target: "staging" }), "not-allowed");
+  assert.equal(status(a.keyId, { evidence: "channel" }), "not-allowed");
+  assert.equal(status(a.keyId, { now: new Date("2025-12-31T23:59:59.999Z") }), "not-yet-valid");
+  assert.equal(status(a.keyId, { now: new Date("2026-01-01T00:00:00Z") }), "trusted");
+  assert.equal(status(a.keyId, { now: new Date("2026-12-31T23:59:59.999Z") }), "trusted");
+  assert.equal(status(a.keyId, { now: new Date("2027-01-01T00:00:00Z") }), "expired");
+  assert.equal(status(a.keyId, { now: new Date(Number.NaN) }), "not-yet-valid");
+  const expired = judgeSigner(trust, { ...release, key: a.keyId, now: new Date("2028-01-01T00:00:00Z") });
+  assert.ok("detail" in expired && expired.detail.includes("2027-01-01T00:00:00Z"));
+});
+
+test("a revoked key is refused whatever the time, whatever else it is", () => {
+  const revoked = `[{key: ${a.keyId}, compromisedSince: 2026-12-31T00:00:00Z, reason: lost laptop}, {key: ${stranger.keyId}, reason: old}]`;
+  const policy = parseTrust(trustText({ revoked }));
+  for (const hint of [a.keyId, a.cosign, a.oms]) assert.equal(status(hint, {}, policy), "revoked");
+  const judged = judgeSigner(policy, { ...release, key: a.cosign, now });
+  assert.ok("detail" in judged && judged.detail.includes("lost laptop") && judged.principal === "alice");
+  // No longer under any principal, and still named.
+  assert.equal(status(stranger.cosign, {}, policy), "revoked");
+  assert.equal(status(c.keyId, {}, policy), "trusted");
+});
+
+test("thresholds count principals, never keys or repetitions", () => {
+  assert.equal(missingSigners(trust, release, ["alice", "bob"]), null);
+  assert.match(missingSigners(trust, release, ["alice", "alice"])!, /needs 2 of alice, bob; 1 signed/);
+  assert.match(missingSigners(trust, release, ["alice", "mallory"])!, /1 signed/);
+  assert.match(missingSigners(trust, { ...release, agent: "x" }, ["alice", "bob"])!, /no rule/);
+  const channel = { evidence: "channel", agent: "any", target: "production" };
+  assert.equal(missingSigners(trust, channel, ["alice"]), null);
+  assert.match(missingSigners(trust, { ...channel, target: "staging" }, ["alice"])!, /no rule/);
+});
+
+test("empty lists trust no one", () => {
+  for (const policy of [
+    parseTrust(trustText({ principals: "[]", rules: "[]" })),
+    parseTrust(trustText({ rules: "[]" })),
+    parseTrust(trustText({ rules: '[{evidence: release, agents: ["*"], principals: [], threshold: 1}]' })),
+  ]) {
+    assert.notEqual(status(a.keyId, {}, policy), "trusted");
+    assert.equal(typeof missingSigners(policy, release, []), "string");
+  }
+});
+
+test("a policy expires", () => {
+  assert.equal(trustExpired(trust, new Date("2027-05-31T23:59:59Z")), null);
+  assert.match(trustExpired(trust, new Date("2027-06-01T00:00:00Z"))!, /2027-06-01/);
+  assert.match(trustExpired(trust, new Date(Number.NaN))!, /expired/);
+});
+
+test("mistakes are refused, with the line", () => {
+  const rule = (text: string) => trustText({ rules: `[${text}]` });
+  const key = (text: string) => trustText({ principals: `[{name: alice, keys: [${text}]}]`, rules: "[]" });
+  const ed25519 = generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "pem" }).toString();
+  for (const [text, reason] of [
+    [
+      trustText({ head: "waybillTrust: v1\nversion: 0\nexpires: 2027-06-01T00:00:00Z" }),
+      /yaml:2:\d+: version/,
+    ],
+    [
+      trustText({ head: "waybillTrust: v1\nversion: 1\nexpires: 2026-02-30T00:00:00Z" }),
+      /yaml:3:\d+: expires/,
+    ],
+    [trustText({ head: "waybillTrust: v1\nversion: 1\nexpires: 2027-06-01" }), /expires/],
+    [`${trustText()}extra: 1\n`, /extra/],
+    [
+      rule("{evidence: relase, agents: [a], principals: [bob], threshold: 1}"),
+      /no evidence is called relase/,
+    ],
+    [
+      rule("{evidence: release, agents: [a], principals: [carol], threshold: 1}"),
+      /no principal is called carol/,
+    ],
+    [rule("{evidence: release, agents: [a], principals: [bob], threshold: 2}"), /2 of 1 principals/],
+    [rule("{evidence: release, agents: [a], principals: [bob, bob], threshold: 2}"), /2 of 1 principals/],
+    [rule("{evidence: release, agents: [a], principals: [bob], threshold: 0}"), /threshold/],
+    [rule("{evidence: release, agents: [], principals: [bob], threshold: 1}"), /agents/],
+    [rule('{evidence: release, agents: ["sup*"], principals: [bob], threshold: 1}'), /agents/],
+    [
+      rule("{evidence: release, agents: [a], targets: [x], principals: [bob], threshold: 1}"),
+      /have a target/,
+    ],
+    [key(`{publicKey: ${quoted(a.pem)}}, {publicKey: ${quoted(a.pem)}}`), /stands already under alice/],
+    [key(`{publicKey: ${quoted(ed25519)}}`), /ed25519 is not accepted/],
+    [key("{publicKey: hello}"), /not a public key/],
+    [
+      key(`{publicKey: ${quoted(a.pem)}, notBefore: 2027-01-01T00:00:00Z, notAfter: 2026-01-01T00:00:00Z}`),
+      /not before/,
+    ],
+    [
+      trustText({ principals: "[{name: alice, keys: []}, {name: alice, keys: []}]", rules: "[]" }),
+      /stands twice/,
+    ],
+    [trustText({ revoked: "[{key: abc, reason: x}]" }), /revoked\.0\.key/],
+    [trustText({ principals: "&x []", rules: "[]" }), /anchor/],
+  ] as const)
+    assert.throws(() => parseTrust(text), { name: "WaybillError", message: reason });
+});
+
+test("one key under two principals is refused: it would count twice", () => {
+  const principals = `[{name: alice, keys: [{publicKey: ${quoted(a.pem)}}]}, {name: bob, keys: [{publicKey: ${quoted(a.pem)}}]}]`;
+  assert.throws(() => parseTrust(trustText({ principals, rules: "[]" })), { message: /already under alice/ });
+});
+
+test("the template is a policy that trusts its key", () => {
+  const options = { principal: "release-team", publicKey: a.pem, expires: "2027-06-01T00:00:00Z" };
+  const text = trustTemplate(options);
+  const policy = parseTrust(text);
+  assert.ok(text.includes(`key id ${a.keyId}`));
+  assert.equal(status(a.cosign, {}, policy), "trusted");
+  assert.equal(status(a.cosign, { evidence: "channel", target: "anywhere" }, policy), "trusted");
+  const one = parseTrust(trustTemplate({ ...options, agents: ["support-agent"] }));
+  assert.equal(status(a.cosign, { agent: "other" }, one), "not-allowed");
+  // Taking the comments off the optional lines leaves a policy too.
+  parseTrust(text.replaceAll("# not", "not"));
+});
+
+test("the schema can be published", () => {
+  const schema = z.toJSONSchema(trustSchema, { io: "input" });
+  assert.deepEqual(schema.required, ["waybillTrust", "version", "expires", "principals", "rules"]);
+});

@@ -1,0 +1,109 @@
+import type { FolderFacts } from "../checks/check.ts";
+import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
+import type { CheckResult, Door, Finding, Level } from "../core/finding.ts";
+import { releaseOf } from "../core/lock.ts";
+import type { Release } from "../core/release.ts";
+import type { TrustOrigin } from "../core/verdict.ts";
+import { channelFreshness } from "./channel-step.ts";
+import { lockAgrees, lockExists, settingsAgree } from "./lock-steps.ts";
+import { releaseSignatures } from "./release-step.ts";
+import { VERIFY_RULES } from "./rules.ts";
+import { type BundleText, readStatements } from "./signed.ts";
+import type { Trust } from "./trust.ts";
+import { trustExpired } from "./trust-judge.ts";
+import { markVerified, type Verified } from "./verified.ts";
+
+/** All that `verify` looks at. Flows collect it; nothing is read here. */
+export interface VerifyFacts {
+  folder: FolderFacts;
+  /** The bundles in waybill.evidence. */
+  bundles: readonly BundleText[];
+  trust: { origin: TrustOrigin; policy?: Trust };
+  /** Channel statements that this door has accepted before. */
+  remembered: readonly BundleText[];
+  door: Door;
+  target: string;
+  level: Level;
+  now: Date;
+}
+
+/** The outcome of verification: results of every step, and the release where all of them passed. */
+export interface Verification {
+  results: CheckResult[];
+  release?: Release;
+  /** Present only when integrity, signature and trust all passed. */
+  verified?: Verified<Release>;
+  /** Channel bundles for the door to keep. */
+  remember: BundleText[];
+}
+
+/**
+ * The one story, the same at every door: the lock exists and agrees with itself, the manifest says what was
+ * locked, the bytes are the locked ones, trusted principals signed this very release for this agent, and the
+ * releaser's newest word allows it here. At `ci`, where a change is only proposed, it ends with the bytes.
+ */
+export function verify(facts: VerifyFacts): Verification {
+  const { folder, now } = facts;
+  const { lock, manifest } = folder;
+  if (!lock) return { results: [lockExists(lock)], remember: [] };
+
+  const results = [lockExists(lock), lockAgrees(lock), settingsAgree(lock, manifest)];
+  results.push(...INTEGRITY_CHECKS.map((check) => check.run(folder)));
+  if (results[1]!.status === "fail") return { results, remember: [] };
+  const release = releaseOf(lock);
+  if (facts.door === "ci") return { results, release, remember: [] };
+
+  const evidence = readStatements(facts.bundles);
+  const { policy } = facts.trust;
+  results.push(...trustSteps(facts));
+  const leaves = lock.components.map((c) => c.leaf);
+  const signatures = releaseSignatures(release, leaves, evidence, policy, now);
+  results.push(...signatures.results);
+  const strict = facts.level === "strict";
+  const channel = channelFreshness(release, facts.target, evidence.statements, facts.remembered, policy, {
+    now,
+    strict,
+  });
+  results.push(...channel.results);
+  const { remember } = channel;
+
+  const unproved = results.some((r) => r.status !== "pass" && !isLater(r.code, strict));
+  if (unproved || !policy) return { results, release, remember };
+  const validUntil = Math.min(Date.parse(policy.expires), channel.expires);
+  return { results, release, verified: markVerified(release, signatures.signedBy, validUntil), remember };
+}
+
+/** What a lower level than strict does not demand before it calls a release verified. */
+function isLater(code: string, strict: boolean): boolean {
+  if (strict) return false;
+  const { selfAsserted, ...rest } = VERIFY_RULES;
+  const rule = Object.values(rest).find((r) => r.code === code);
+  return code === selfAsserted.code || rule?.group === "freshness";
+}
+
+function trustSteps({ trust, now }: VerifyFacts): CheckResult[] {
+  const { noTrust, trustExpired: expired, selfAsserted } = VERIFY_RULES;
+  const coverage = trust.policy ? `policy version ${trust.policy.version}` : "no policy";
+  const fail = (rule: typeof noTrust, message: string): CheckResult => {
+    const found: Finding = { code: rule.code, message, why: rule.why, fix: rule.fix };
+    return { code: rule.code, status: "fail", coverage, findings: [found] };
+  };
+  const pass = (code: string): CheckResult => ({ code, status: "pass", coverage });
+  if (!trust.policy) {
+    const reason = "no trust policy was named and none lies in the folder";
+    return [noTrust, expired, selfAsserted].map(({ code }) => ({
+      code,
+      status: "not-evaluated",
+      coverage,
+      reason,
+    }));
+  }
+  const ended = trustExpired(trust.policy, now);
+  return [
+    pass(noTrust.code),
+    ended === null ? pass(expired.code) : fail(expired, ended),
+    trust.origin === "operator"
+      ? pass(selfAsserted.code)
+      : fail(selfAsserted, "the trust policy comes from the agent's own folder: it is self-asserted"),
+  ];
+}
