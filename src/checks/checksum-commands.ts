@@ -9,13 +9,13 @@ export type Verified =
   | { state: "unread"; file: string }
   | { state: "absent" };
 
-const SUMS: Record<string, number> = {
-  sha256sum: 64,
-  gsha256sum: 64,
-  sha512sum: 128,
-  sha384sum: 96,
-  b2sum: 128,
-};
+const SUMS: ReadonlyMap<string, number> = new Map([
+  ["sha256sum", 64],
+  ["gsha256sum", 64],
+  ["sha384sum", 96],
+  ["sha512sum", 128],
+  ["b2sum", 128],
+]);
 const HARMLESS = new Set(["true", ":", "echo", "printf"]);
 
 /** The last place at which each kind of statement about a file stands; -1 for none. */

@@ -132,8 +132,8 @@ function findingMaker(rule: Rule, id: ComponentId, facts: FolderFacts) {
       return plain(`${id} is not the one that was locked: ${path} ${SAID[d.what]}`, {
         path,
         label: `${path} ${SAID[d.what]} after \`waybill lock\``,
-        expected: say(d.locked),
-        found: say(d.found),
+        expected: say(d.locked, byChunks(d)),
+        found: say(d.found, byChunks(d)),
         details: explain(d, path, facts),
         fix: `${restore(d, path, facts)}   or, if intended:  waybill lock && waybill sign`,
       });
@@ -150,10 +150,18 @@ const SAID: Record<Difference["what"], string> = {
   kind: "turned from a file into a link, or back",
 };
 
-function say(side: Difference["locked"] | Difference["found"]): string {
+/** A large file is verified by its chunk root alone: then that is what both sides are shown by. */
+function byChunks({ locked, found }: Difference): boolean {
+  return (
+    found !== undefined && "size" in found && found.sha256 === undefined && !!locked && "chunks" in locked
+  );
+}
+
+function say(side: Difference["locked"] | Difference["found"], chunks: boolean): string {
   if (side === undefined) return "no such file";
   if ("link" in side) return `link to ${side.link}`;
-  const digest = side.sha256 ? `sha256:${side.sha256}` : `chunks:${side.chunks ?? "unknown"}`;
+  const root = `chunks:${side.chunks ?? "none"}`;
+  const digest = chunks || side.sha256 === undefined ? root : `sha256:${side.sha256}`;
   return `${digest}  ${side.size.toLocaleString("en")} bytes${side.executable ? ", executable" : ""}`;
 }
 

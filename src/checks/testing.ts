@@ -4,7 +4,7 @@ import { type Lock, makeLock } from "../core/lock.ts";
 import { type ManifestSource, parseManifest } from "../core/manifest.ts";
 import { settingsOf } from "../core/settings.ts";
 import { treeDigest } from "../core/tree.ts";
-import { type FolderFacts, type GitFacts, NOTHING_PINNED } from "./check.ts";
+import { type Check, type FolderFacts, type GitFacts, NOTHING_PINNED } from "./check.ts";
 
 // A builder of facts for tests: no file is read.
 
@@ -71,6 +71,13 @@ function lockOf({ manifest }: ManifestSource): Lock {
 /** The findings of a result; an empty list when it did not fail. */
 export function findingsOf(result: CheckResult): Finding[] {
   return result.status === "fail" ? result.findings : [];
+}
+
+/** What a check says of a folder, as one line: `pass`, `not-evaluated`, or `fail` with the line of each finding. */
+export function judge(check: Check, options: FolderOptions): string {
+  const result = check.run(folder(options));
+  const lines = findingsOf(result).map((finding) => finding.where?.line ?? "-");
+  return [result.status, ...lines].join(" ");
 }
 
 /**

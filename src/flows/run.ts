@@ -24,7 +24,7 @@ export async function runFolder(
     onEvent?: (event: RunEvent) => void;
   },
 ): Promise<RunResult> {
-  const judgement = await judge({ ...options, door: "start" });
+  const judgement = await judge({ ...options, door: "start", only: "verify" });
   const { agent, allowed, facts } = judgement;
   const { start } = agent.manifest.manifest;
   if (!allowed || !agent.lock) return { started: false, judgement, why: "denied" };
@@ -36,6 +36,8 @@ export async function runFolder(
   const files = [];
   const links = [];
   for (const component of agent.lock.components) {
+    // An image is for a cluster to run: no process reads it out of the agent's folder.
+    if (component.leaf.kind === "image") continue;
     const observed = facts.components.find((c) => c.id === componentId(component.leaf));
     if (!observed) throw new TypeError(`${componentId(component.leaf)} was verified and is not there`);
     for (const leaf of component.files) {

@@ -1,0 +1,146 @@
+// Whole sessions as tests. Each *.txt is one: comments (`# …`), `$ command` for a POSIX shell, then what it
+// printed: standard output as it is, standard error after `! `, the exit status as `? N` unless it is 0. A line
+// of output that looks like one of these is written after a backslash. `-- name --` begins a file that the
+// session finds in its folder. `# needs: a b` skips it where a program is missing. UPDATE=1 writes what was
+// printed instead of comparing it: read the diff, the text is the product.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { suite, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { listKeys, loadPublicKey } from "../../src/sign/key-store.ts";
+
+const FIXTURES = import.meta.dirname;
+const PROGRAM = fileURLToPath(new URL("../../bin/waybill.js", import.meta.url));
+const SPECIAL = /^(?:[$!?#] |-- |\\)/;
+
+interface Step {
+  /** Comments and empty lines before the command. */
+  before: string[];
+  command: string;
+  output: string[];
+}
+
+/** Takes a session's text apart; everything behind the first `-- name --` is files. */
+function parse(text: string): { steps: Step[]; files: Map<string, string>; tail: string } {
+  const start = text.search(/^-- \S+ --$/m);
+  const [head, tail] = start === -1 ? [text, ""] : [text.slice(0, start), text.slice(start)];
+  const steps: Step[] = [];
+  let before: string[] = [];
+  for (const line of head.trimEnd().split("\n")) {
+    if (line.startsWith("$ ")) {
+      steps.push({
+        before: [...trailingBlanks(steps.at(-1)), ...before],
+        command: line.slice(2),
+        output: [],
+      });
+      before = [];
+    } else if (line.startsWith("# ") || steps.length === 0 || before.length > 0) before.push(line);
+    else steps.at(-1)!.output.push(line);
+  }
+  const parts = tail.split(/^-- (\S+) --\n/m).slice(1);
+  const files = new Map(parts.flatMap((name, i) => (i % 2 === 0 ? [[name, parts[i + 1]!] as const] : [])));
+  return { steps, files, tail };
+}
+
+/** Empty lines between two commands belong to neither's output. */
+function trailingBlanks(step: Step | undefined): string[] {
+  const blank: string[] = [];
+  while (step?.output.at(-1) === "") blank.push(step.output.pop()!);
+  return blank;
+}
+
+/** What differs between machines and runs, and what stands for it; everything else must be the same everywhere. */
+function rules(root: string): [RegExp, string][] {
+  const home = join(root, "home");
+  const keys = listKeys(home).map((name) => ({ name, id: loadPublicKey(home, name).keyId }));
+  return [
+    ...keys.map(({ name, id }): [RegExp, string] => [
+      new RegExp(`${id.slice(0, 12)}(${id.slice(12)})?`, "g"),
+      `<key ${name}>`,
+    ]),
+    [new RegExp(RegExp.escape(join(root, "work")), "g"), "<dir>"],
+    [new RegExp(RegExp.escape(root), "g"), "<root>"],
+    // Dates of other years are part of the session.
+    [/\b20(?:2[5-9]|3\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<date>"],
+    [/^( +)?(?:[A-Za-z0-9+/]{64}\n *[A-Za-z0-9+/=]{60,64})$/gm, "$1<public key>"],
+    [/\bpid \d+\b/g, "pid <pid>"],
+  ];
+}
+
+async function run(command: string, root: string): Promise<string[]> {
+  const bin = join(root, "bin");
+  const env = {
+    PATH: `${bin}${delimiter}${process.env.PATH}`,
+    FIXTURES,
+    HOME: join(root, "home"),
+    WAYBILL_HOME: join(root, "home"),
+    WAYBILL_PASSPHRASE: "test",
+    NO_COLOR: "1",
+    TZ: "UTC",
+    LC_ALL: "C",
+    GIT_CONFIG_NOSYSTEM: "1",
+    NODE_COMPILE_CACHE: join(tmpdir(), "waybill-transcripts-cache"),
+  };
+  const child = spawn("sh", ["-c", command], {
+    cwd: join(root, "work"),
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 60_000,
+  });
+  const said = { stdout: "", stderr: "" };
+  for (const stream of ["stdout", "stderr"] as const)
+    child[stream].setEncoding("utf8").on("data", (text: string) => {
+      said[stream] += text;
+    });
+  const status = await new Promise((resolve) => child.on("close", (code, signal) => resolve(code ?? signal)));
+  const clean = (text: string) => rules(root).reduce((all, [what, name]) => all.replace(what, name), text);
+  const lines = (text: string) => (text === "" ? [] : clean(text).trimEnd().split("\n"));
+  return [
+    ...lines(said.stdout).map((line) => (SPECIAL.test(line) ? `\\${line}` : line)),
+    ...lines(said.stderr).map((line) => `! ${line}`.trimEnd()),
+    ...(status === 0 ? [] : [`? ${status}`]),
+  ];
+}
+
+async function play(file: string): Promise<void> {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "waybill-transcript-")));
+  try {
+    for (const folder of ["home", "work", "bin"]) mkdirSync(join(root, folder));
+    writeFileSync(join(root, "bin/waybill"), `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`);
+    chmodSync(join(root, "bin/waybill"), 0o755);
+    symlinkSync(process.execPath, join(root, "bin/node"));
+    const { steps, files, tail } = parse(readFileSync(file, "utf8"));
+    for (const [name, text] of files) writeFileSync(join(root, "work", name), text);
+    let text = "";
+    for (const { before, command, output } of steps) {
+      const found = await run(command, root);
+      text += [...before, `$ ${command}`, ...found, ""].join("\n");
+      if (!process.env.UPDATE) assert.deepEqual(found, output, `$ ${command}`);
+    }
+    if (process.env.UPDATE) writeFileSync(file, tail ? `${text}\n${tail}` : text);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+}
+
+suite("transcripts", { concurrency: 3, skip: process.platform === "win32" }, () => {
+  for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith(".txt"))) {
+    const file = join(FIXTURES, name);
+    const needs = /^# needs: (.+)$/m.exec(readFileSync(file, "utf8"))?.[1]?.split(" ") ?? [];
+    const missing = needs.find((program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
+    test(name, { skip: missing === undefined ? false : `there is no ${missing}` }, () => play(file));
+  }
+});
