@@ -4,7 +4,7 @@ import { IMAGE_MEDIA_TYPE } from "../src/components/kinds/image.ts";
 import { readTools, TOOL_MEDIA_TYPE, TOOL_TYPE } from "../src/components/kinds/tool.ts";
 import { TREE_MEDIA_TYPE } from "../src/components/kinds/tree-kind.ts";
 import { canonicalJson, type Json, parseStrictJson } from "../src/core/canonical-json.ts";
-import { type ComponentLeaf, encodeComponentLeaf } from "../src/core/component.ts";
+import { type ComponentLeaf, encodeComponentLeaf, type Kind } from "../src/core/component.ts";
 import { compareUtf8, type Digest, sha256, shortDigest } from "../src/core/digest.ts";
 import {
   encodeLock,
@@ -316,9 +316,9 @@ function omsRoots(): Vector[] {
   }));
 }
 
-function rootOfModel(leaves: TreeLeaf[]): Json {
+function rootOfModel(leaves: TreeLeaf[]): string {
   const files = leaves.filter((leaf) => !isLink(leaf)) as FileLeaf[];
-  return omsRoot(files.toSorted((a, b) => compareUtf8(a.path, b.path))) ?? null;
+  return omsRoot(files.toSorted((a, b) => compareUtf8(a.path, b.path))) ?? "";
 }
 
 /** The manifest of the worked example in docs/formats/release.md. */
@@ -355,7 +355,7 @@ const FULL_MANIFEST: Json = {
     ],
     user: 10_001,
   },
-  runtime: { every: 30, temperature: 0.25, "～": 1, "😀": 2, nested: { b: [3, 1, 2], a: null } },
+  runtime: { every: 30, "10": "ten", "9": "nine", temperature: 0.25, "～": 1, "😀": 2, nested: { b: [3, 1, 2], a: null } },
   rollout: { canary: { weight: 0.05, steps: [5, 25, 100] } },
   policy: { level: "strict", deny: ["WB-TOOL-002", "WB-MODEL-001", "WB-TOOL-002"] },
   pact: [{ promise: "no training on customers' data", evidence: "dataset" }, "second"],
@@ -482,6 +482,18 @@ function locks(): Vector[] {
     );
     return encodeLock(makeLock(full.agent, full.settings, changed));
   };
+  // The same for the files of one component, whose tree then fits.
+  const filesLie = (kind: Kind, files: TreeLeaf[]): string => {
+    const digest = kind === "image" ? {} : { digest: treeDigest(files) };
+    return lie(kind, { ...digest, size: treeSize(files) }, { files });
+  };
+  const filesOf = (kind: Kind) => full.components.find((c) => c.leaf.kind === kind)!.files;
+  const fileLie = (kind: Kind, change: (file: FileLeaf) => FileLeaf): string =>
+    filesLie(
+      kind,
+      filesOf(kind).map((f) => (isLink(f) ? f : change(f))),
+    );
+  const linkLie = (kind: Kind, link: string) => filesLie(kind, [...filesOf(kind), { path: "zz", link }]);
   const { files: toolFiles, document } = full.components.find((c) => c.leaf.kind === "tool")!;
   const texts: [string, string][] = [
     ["small", smallText],
@@ -523,6 +535,15 @@ function locks(): Vector[] {
       "lie: a tool's file changed",
       lie("tool", {}, { files: toolFiles.map((f) => ({ ...f, executable: false })) }),
     ],
+    ["lie: the name by which OMS knows a model", lie("model", { also: { oms: sha256("x") } })],
+    ["lie: another name for a corpus", lie("corpus", { also: { oms: sha256("x") } })],
+    ["lie: a document on a prompt", lie("prompt", {}, { document: document! })],
+    ["lie: a chunk root on a small file", fileLie("prompt", (f) => ({ ...f, chunks: sha256("x") }))],
+    ["lie: a large file without a chunk root", fileLie("model", ({ chunks: _, ...f }) => f)],
+    ["lie: a link that leaves its tree", linkLie("corpus", "../../secret")],
+    ["lie: an image's blob under another name", fileLie("image", (f) => ({ ...f, path: `${f.path}.old` }))],
+    ["lie: an executable blob", fileLie("image", (f) => ({ ...f, executable: true }))],
+    ["lie: an image as a tree", lie("image", { digest: treeDigest(toolFiles) })],
     ["lie: an image's manifest is not among its files", lie("image", { digest: `sha256:${sha256("x")}` })],
   ];
   return texts.map(([name, input]) => {

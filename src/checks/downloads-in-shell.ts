@@ -15,6 +15,11 @@ const FETCHERS: Record<string, readonly string[]> = {
   aria2c: ["-o", "--out"],
   axel: ["-o", "--output"],
 };
+/** Options of the hub's tools that take the next word. */
+const HUB_OPTIONS = new Set([
+  ...["--revision", "--code-revision", "--repo-type", "--local-dir", "--cache-dir", "--include", "--exclude"],
+  ...["--token", "--max-workers", "--host", "--port", "--served-model-name", "--tokenizer"],
+]);
 const HUB_TOOLS = new Set(["hf", "huggingface-cli", "modelscope"]);
 
 /** The downloads of models among shell commands. */
@@ -126,12 +131,10 @@ function hubDownload(
     option &&
     (option.text.includes("=") ? option.text.slice(option.text.indexOf("=") + 1) : args[at + 1]?.text);
   const model = args.findIndex((word) => /^--(?:model|dataset)(?:=|$)/.test(word.text));
-  const named =
-    model === -1
-      ? args.find((word) => !word.text.startsWith("-"))
-      : args[model]!.text.includes("=")
-        ? args[model]
-        : args[model + 1];
+  const plain = args.find(
+    (word, i) => !word.text.startsWith("-") && !HUB_OPTIONS.has(args[i - 1]?.text ?? ""),
+  );
+  const named = model === -1 ? plain : args[model]!.text.includes("=") ? args[model] : args[model + 1];
   if (!named) return;
   const name = named.text.replace(/^--(?:model|dataset)=/, "");
   if (!named.dynamic && !isRepository(name)) return;

@@ -18,7 +18,7 @@ test("WB-CODE-011: every problem of a path, and only those", () => {
     "collision",
   ] as const;
   for (const problem of kinds)
-    assert.equal(judge(escapingPath, { problems: [{ path: "a", problem, detail: "x" }] }), "fail 1", problem);
+    assert.equal(judge(escapingPath, { problems: [{ path: "a", problem, detail: "x" }] }), "fail 2", problem);
   for (const problem of ["missing", "unreadable", "malformed", "empty"] as const)
     assert.equal(judge(escapingPath, { problems: [{ path: "a", problem, detail: "x" }] }), "pass", problem);
   const result = escapingPath.run(
@@ -43,7 +43,7 @@ test("WB-CODE-012: each file up to twenty a folder, then one finding with the co
     "no component claims 'y'",
   ]);
   assert.deepEqual(messages(many(21, "")), ["no component claims 21 files in the agent's folder"]);
-  assert.equal(judge(unclaimedFile, { unclaimed: ["x"] }), "fail 1");
+  assert.equal(judge(unclaimedFile, { unclaimed: ["x"] }), "fail 2");
   assert.equal(unclaimedFile.run(folder({ files: ["a", "b"] })).coverage, "2 of 2 files claimed");
 });
 

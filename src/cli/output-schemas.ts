@@ -5,8 +5,8 @@ import { JOB_ERRORS, type JobErrorCode } from "../core/errors.ts";
 import { type CheckResult, DOORS, type Finding, LEVELS, type Rule } from "../core/finding.ts";
 import type { Verdict } from "../core/verdict.ts";
 
-// What each command prints with `--format json`, published as docs/schemas/*.json. Where a type of `core/` says
-// the same, it stands behind `satisfies`, so that the two cannot drift apart unseen.
+// What each command prints with `--format json`, published as docs/schemas/output/*.json. Where a type of `core/`
+// says the same, it stands behind `satisfies`, with all its fields, so that the two cannot drift apart unseen.
 
 const hex = z.string().regex(/^[0-9a-f]{64}$/) satisfies z.ZodType<Hex>;
 const digest = z.string().regex(/^(sha256|waybill-tree-v1):[0-9a-f]{64}$/);
@@ -36,7 +36,7 @@ const finding = z.strictObject({
   why: z.string(),
   fix: z.string(),
   final: z.boolean().exactOptional().meta({ description: "true: no exception can pass it" }),
-}) satisfies z.ZodType<Finding>;
+} satisfies Record<keyof Finding, z.ZodType>) satisfies z.ZodType<Finding>;
 
 const checked = { code, coverage: z.string().meta({ description: "what was looked at" }) };
 const checkResult = z.discriminatedUnion("status", [
@@ -72,7 +72,7 @@ export const verdictSchema = z.strictObject({
   results: z.array(checkResult).meta({ description: "every result, in the order of evaluation" }),
   decidedAt: instant,
   validUntil: instant.exactOptional(),
-}) satisfies z.ZodType<Verdict>;
+} satisfies Record<keyof Verdict, z.ZodType>) satisfies z.ZodType<Verdict>;
 
 /** `lock`. */
 export const lockOutputSchema = z.strictObject({
@@ -151,7 +151,7 @@ const rule = z.strictObject({
   example: z
     .strictObject({ file: z.string().exactOptional(), bad: z.string(), good: z.string() })
     .exactOptional(),
-}) satisfies z.ZodType<Rule>;
+} satisfies Record<keyof Rule, z.ZodType>) satisfies z.ZodType<Rule>;
 
 /** `explain`: all codes as a list; one code as its rule, or as a job error, which has only a title. */
 export const explainOutputSchema = z.union([z.array(listed), rule, listed]);

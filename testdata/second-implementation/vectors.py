@@ -85,7 +85,7 @@ RUN = {
     "tree": lambda i: tree(i["leaves"]) if "leaves" in i else real_folder(i["files"]),
     "component-leaf": lambda leaf: {"text": cj(leaf), "leafHash": mth([utf8(cj(leaf))]).hex()},
     "tool-document": run_tool,
-    "oms-root": oms_root,
+    "oms-root": lambda leaves: oms_root(leaves) or "",
     "settings": lambda m: {"document": settings_document(m), "digest": H(cj(settings_document(m))).hex()},
     "release": run_release,
     "lock": lambda text: check_lock(text)["release"],

@@ -134,10 +134,20 @@ def tool_document(instructions, tools, artifact):
     return {"type": "urn:waybill:tool:v1", "instructions": instructions, "tools": listed, "artifact": artifact}
 
 
+def stays_inside(path, link):
+    depth = path.count("/")
+    for part in link.split("/"):
+        depth += {"": 0, ".": 0, "..": -1}.get(part, 1)
+        if depth < 0:
+            return False
+    return not link.startswith("/")
+
+
 def oms_root(leaves):
     git = {".git", ".gitignore", ".gitattributes", ".github"}
     files = [l for l in leaves if "link" not in l and l["path"].split("/")[0] not in git]
-    return H(b"".join(bytes.fromhex(l["sha256"]) for l in sorted(files, key=lambda l: utf8(l["path"])))).hex()
+    digests = [bytes.fromhex(l["sha256"]) for l in sorted(files, key=lambda l: utf8(l["path"]))]
+    return H(b"".join(digests)).hex() if digests else None
 
 
 def settings_document(m):
@@ -190,8 +200,14 @@ def check_lock(text):
         need(all(set(f) in ({"path", "link"}, FILE, FILE | {"chunks"}) for f in files), "tree leaf")
         need([f["path"] for f in files] == sorted({f["path"] for f in files}, key=utf8), "files out of order")
         need(leaf["size"] == sum(f.get("size", 0) for f in files), "size")
+        need(all(("chunks" in f) == (f["size"] > MIB) for f in files if "size" in f), "chunk root")
+        need(all(stays_inside(f["path"], f["link"]) for f in files if "link" in f), "link leaves the tree")
+        oms = oms_root(files) if leaf["kind"] == "model" else None
+        need(leaf.get("also") == ({"oms": oms} if oms else None), "also")
         if leaf["kind"] == "image":
             need(leaf["digest"] in ["sha256:" + f.get("sha256", "") for f in files], "image digest")
+            need(all(f["path"] == "blobs/sha256/" + f["sha256"] and not f["executable"] for f in files), "blob")
+            need(document is None, "document")
         elif leaf["kind"] == "tool":
             need(document["artifact"] == tree(files) and leaf["digest"] == "sha256:" + H(cj(document)).hex(), "tool digest")
         else:
