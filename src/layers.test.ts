@@ -30,7 +30,7 @@ const PURE = new Set(["core", "verify", "policy", "checks"]);
 const PURE_IMPORTS = new Set(["node:crypto", "zod", "yaml", "@sigstore/verify", "@sigstore/bundle"]);
 const SRC = import.meta.dirname;
 
-const IMPORT = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])([^"']+)\1/g;
+const IMPORT = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])([\w@#./:-]+)\1/g;
 
 /** Every module specifier of a source text: static, side-effect and dynamic imports, and re-exports. */
 export function importsOf(text: string): string[] {

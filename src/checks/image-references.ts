@@ -1,7 +1,7 @@
 import { dockerInstructions, flagsOf } from "../formats/dockerfile.ts";
-import { yamlDocuments } from "../formats/yaml-nodes.ts";
 import type { TextFile } from "./check.ts";
 import { textKind } from "./scanned-texts.ts";
+import { documentsOf } from "./snippets.ts";
 
 /** An image that a text asks for. */
 export interface ImageReference {
@@ -49,7 +49,7 @@ export function dockerfileImages(text: string): ImageReference[] {
  */
 export function yamlImages(file: TextFile): ImageReference[] | undefined {
   if (!/image|container/.test(file.text)) return [];
-  const documents = yamlDocuments(file.text);
+  const documents = documentsOf(file);
   if (!documents) return undefined;
   return documents.flatMap(({ scalars, keys }) => {
     const kubernetes = keys.has("apiVersion") && keys.has("kind");

@@ -32,6 +32,7 @@ const CONTAINER_RUNNERS: readonly (readonly string[])[] = [
   ["nerdctl", "run"],
   ["docker", "container", "run"],
 ];
+const SOURCE_OPTIONS = "--from --spec".split(" ");
 /** Options of `docker run` without a value; others take the next word when they hold no `=`. */
 const CONTAINER_SWITCHES =
   /^(?:-[itdPq]{1,5}|--(?:rm|init|interactive|tty|detach|privileged|read-only|publish-all|no-healthcheck|quiet))$/;
@@ -79,10 +80,9 @@ function npmTarget(args: readonly string[]): Omit<Launch, "tool"> | undefined {
 }
 
 function pythonTarget(args: readonly string[]): Omit<Launch, "tool"> | undefined {
-  const option = optionValue(args, ["--from", "--spec"]);
+  const option = optionValue(args, SOURCE_OPTIONS);
   const valued = new Set([
-    "--from",
-    "--spec",
+    ...SOURCE_OPTIONS,
     "--with",
     "--python",
     "-p",

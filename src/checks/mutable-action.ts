@@ -1,9 +1,9 @@
 import type { Finding, Rule } from "../core/finding.ts";
-import { yamlDocuments } from "../formats/yaml-nodes.ts";
 import type { Check, FolderFacts } from "./check.ts";
 import { isCommit, isPinnedImage } from "./pins.ts";
 import { conclude, count, placeIn, quote } from "./places.ts";
 import { textKind, unreadOf } from "./scanned-texts.ts";
+import { documentsOf } from "./snippets.ts";
 
 const rule: Rule = {
   code: "WB-CI-010",
@@ -27,7 +27,7 @@ function run(facts: FolderFacts) {
   for (const file of facts.texts) {
     if (textKind(file.path) !== "workflow") continue;
     workflows += 1;
-    const documents = yamlDocuments(file.text);
+    const documents = documentsOf(file);
     if (!documents) unjudged.push(`${quote(file.path)}: not YAML that can be read`);
     for (const { path, value, start, end } of documents?.flatMap((d) => d.scalars) ?? []) {
       const inJob = path.at(-1) === "uses" && (typeof path.at(-2) === "number" || path.length === 3);

@@ -5,7 +5,7 @@ import { type JsonNode, member, parseJsonSource, stringOf } from "../formats/jso
 import { makefileRecipes } from "../formats/makefile.ts";
 import { maskTo, type Piece } from "../formats/mask.ts";
 import { programOf, type ShellCommand, shellCommands } from "../formats/shell.ts";
-import { type YamlScalar, yamlDocuments } from "../formats/yaml-nodes.ts";
+import { type YamlDocument, type YamlScalar, yamlDocuments } from "../formats/yaml-nodes.ts";
 import type { TextFile } from "./check.ts";
 import { placeIn } from "./places.ts";
 import { type TextKind, textKind } from "./scanned-texts.ts";
@@ -62,6 +62,14 @@ const SHELL_CALLS =
   /(?:^|\.)(?:system|popen|Popen|run|call|check_call|check_output|exec|execSync|execFile|execFileSync|spawn|spawnSync|execa)$/;
 
 const MEMO = new WeakMap<TextFile, Snippets>();
+const DOCUMENTS = new WeakMap<TextFile, { documents: YamlDocument[] | undefined }>();
+
+/** `yamlDocuments` of a text, read once for all checks. */
+export function documentsOf(file: TextFile): YamlDocument[] | undefined {
+  const known = DOCUMENTS.get(file) ?? { documents: yamlDocuments(file.text) };
+  DOCUMENTS.set(file, known);
+  return known.documents;
+}
 
 /** The commands and calls of a text, whatever it is: a script, a Dockerfile, a workflow, a notebook… */
 export function snippetsOf(file: TextFile): Snippets {
@@ -93,7 +101,7 @@ function take(file: TextFile): Snippets {
     if (!node) return { shell: [], code: [], problem: "not JSON that can be read" };
     return withPrograms([shell(maskTo(text, scriptPieces(text, node)), at)]);
   }
-  if (kind === "workflow" || kind === "yaml") return yamlSnippets(text, at);
+  if (kind === "workflow" || kind === "yaml") return yamlSnippets(file, at);
   return { shell: [], code: [] };
 }
 
@@ -173,8 +181,9 @@ function scriptPieces(text: string, node: JsonNode): Piece[] {
   });
 }
 
-function yamlSnippets(text: string, at: Place): Snippets {
-  const documents = yamlDocuments(text);
+function yamlSnippets(file: TextFile, at: Place): Snippets {
+  const { text } = file;
+  const documents = documentsOf(file);
   if (!documents) return { shell: [], code: [], problem: "not YAML that can be read" };
   const pieces: Piece[] = [];
   const code: CodeSnippet[] = [];

@@ -244,7 +244,11 @@ function fileContradictions({ leaf, files, document }: LockedComponent): [string
         file.path,
       ]);
     if (leaf.kind === "image" && (file.path !== `blobs/sha256/${file.sha256}` || file.executable))
-      found.push(["blob", `blobs/sha256/${file.sha256}`, file.path]);
+      found.push([
+        "blob",
+        `blobs/sha256/${file.sha256}`,
+        `${file.path}${file.executable ? ", executable" : ""}`,
+      ]);
   }
   return found;
 }

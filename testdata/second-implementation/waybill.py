@@ -150,10 +150,16 @@ def oms_root(leaves):
     return H(b"".join(digests)).hex() if digests else None
 
 
+def placed(c):
+    clean = lambda path: path.removesuffix("/")
+    c = {**c, "path": clean(c["path"])} if "path" in c else c
+    return {**c, "paths": [clean(p) for p in c["paths"]]} if "paths" in c else c
+
+
 def settings_document(m):
     start, policy, unique = m["start"], m.get("policy", {}), lambda v: sorted(set(v), key=utf8)
     return {
-        "components": sorted(m["components"], key=by_name),
+        "components": sorted(map(placed, m["components"]), key=by_name),
         "start": {
             "command": start["command"], "env": start.get("env", {}), "egress": unique(start.get("egress", [])),
             "listen": sorted(set(start.get("listen", []))), "mounts": start.get("mounts", []),
