@@ -44,7 +44,7 @@ test("literals exactly, inherited where there, secrets resolved, the release add
     TOKEN: { secret: `file:${path}` },
   };
   const outer = { TERM: "xterm", OUTER_KEY: "k", LD_PRELOAD: "evil.so", LITERAL: "outer" };
-  const { env, claims } = resolveEnvironment(declared, outer, RELEASE);
+  const { env, claims } = resolveEnvironment(declared, { ...outer, WAYBILL_SECRETS: folder }, RELEASE);
   assert.deepEqual(env, {
     LITERAL: " $HOME `x` \n",
     EMPTY: "",
@@ -73,7 +73,7 @@ test("exactly one newline is taken off a secret's file", () => {
     ["\ufeffa", "\ufeffa"],
   ] as const) {
     const declared = { X: { secret: `file:${file("s", data)}` } };
-    assert.equal(resolveEnvironment(declared, {}, RELEASE).env.X, value);
+    assert.equal(resolveEnvironment(declared, { WAYBILL_SECRETS: folder }, RELEASE).env.X, value);
   }
 });
 
@@ -81,7 +81,10 @@ test("names of Object.prototype are variables like others", () => {
   const declared = Object.fromEntries([["__proto__", "p"]]);
   const inherited = { toString: { inherit: true as const } };
   assert.equal(
-    Object.getOwnPropertyDescriptor(resolveEnvironment(declared, {}, RELEASE).env, "__proto__")?.value,
+    Object.getOwnPropertyDescriptor(
+      resolveEnvironment(declared, { WAYBILL_SECRETS: folder }, RELEASE).env,
+      "__proto__",
+    )?.value,
     "p",
   );
   assert.deepEqual(Object.keys(resolveEnvironment(inherited, {}, RELEASE).env), ["WAYBILL_RELEASE"]);
@@ -89,7 +92,13 @@ test("names of Object.prototype are variables like others", () => {
 
 test("refusals name the variable and its source, never a value", () => {
   const secret = (from: string, outer = {}) =>
-    refusal(() => resolveEnvironment({ API_KEY: { secret: from } }, outer, RELEASE)).message;
+    refusal(() =>
+      resolveEnvironment(
+        { API_KEY: { secret: from } },
+        { ...outer, WAYBILL_SECRETS: `${tmpdir()}:/etc` },
+        RELEASE,
+      ),
+    ).message;
   assert.equal(secret("env:OUTER_KEY"), "the secret env:OUTER_KEY of API_KEY is not set");
   assert.match(secret(`file:${folder}/none`), /^the secret file:.*none of API_KEY does not exist$/);
   assert.match(secret(`file:${folder}`), /is not a regular file/);
@@ -105,8 +114,22 @@ test("refusals name the variable and its source, never a value", () => {
 test("a link is followed, as Kubernetes mounts secrets; a named pipe does not hang", () => {
   symlinkSync(file("real", "v"), join(folder, "link"));
   const declared = { X: { secret: `file:${folder}/link` } };
-  assert.equal(resolveEnvironment(declared, {}, RELEASE).env.X, "v");
+  assert.equal(resolveEnvironment(declared, { WAYBILL_SECRETS: folder }, RELEASE).env.X, "v");
   execFileSync("mkfifo", [join(folder, "pipe")]);
   const piped = { X: { secret: `file:${folder}/pipe` } };
-  assert.match(refusal(() => resolveEnvironment(piped, {}, RELEASE)).message, /not a regular file/);
+  assert.match(
+    refusal(() => resolveEnvironment(piped, { WAYBILL_SECRETS: folder }, RELEASE)).message,
+    /not a regular file/,
+  );
+});
+
+test("a Waybill that is root hands out no file of the machine that the operator did not name", (t) => {
+  if (process.getuid?.() !== 0) return t.skip("not root: it reads what its user may read");
+  const path = file("shadow", SECRET);
+  for (const outer of [{}, { WAYBILL_SECRETS: "/run/secrets" }, { WAYBILL_SECRETS: "" }])
+    for (const from of [path, `/run/secrets/../..${path}`])
+      assert.match(
+        refusal(() => resolveEnvironment({ X: { secret: `file:${from}` } }, outer, RELEASE)).message,
+        /outside the folders that hold secrets/,
+      );
 });

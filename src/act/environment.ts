@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { posix } from "node:path";
 import { WaybillError } from "../core/errors.ts";
 import type { EnvDeclaration, Manifest } from "../core/manifest.ts";
 
@@ -80,7 +81,30 @@ function readSecret(name: string, from: string, outer: NodeJS.ProcessEnv): strin
     if (value !== undefined) return value;
     throw secretError(name, from, "is not set", `set ${from.slice("env:".length)} where waybill is started`);
   }
+  refuseForeignSecret(name, from, outer);
   return readSecretFile(name, from);
+}
+
+/** Folders from which a release may take secrets when Waybill is root, unless WAYBILL_SECRETS names others. */
+const SECRET_FOLDERS = "/run/secrets:/var/run/secrets:/etc/waybill/secrets";
+
+/**
+ * Root may read every file, and a release names the file: without a limit its author could have any file of the
+ * machine handed to the agent. A Waybill that is not root reads what its user may read anyway.
+ */
+function refuseForeignSecret(name: string, from: string, outer: NodeJS.ProcessEnv): void {
+  if (process.getuid?.() !== 0) return;
+  const folders = (outer.WAYBILL_SECRETS ?? SECRET_FOLDERS)
+    .split(":")
+    .filter((folder) => folder.startsWith("/"));
+  const path = posix.normalize(from.slice("file:".length));
+  if (folders.some((folder) => path.startsWith(`${posix.normalize(folder).replace(/\/$/, "")}/`))) return;
+  throw secretError(
+    name,
+    from,
+    "is outside the folders that hold secrets",
+    `put it below one of ${folders.join(", ")}, or name its folder in WAYBILL_SECRETS`,
+  );
 }
 
 function readSecretFile(name: string, from: string): string {

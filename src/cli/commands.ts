@@ -146,7 +146,7 @@ export const COMMANDS: readonly Command[] = [
     summary: "create an encrypted P-256 key under WAYBILL_HOME",
     operands: "[NAME]",
     count: [0, 1],
-    options: { dir, "passphrase-file": passphraseFile, format: format("text", "json") },
+    options: { "passphrase-file": passphraseFile, format: format("text", "json") },
     examples: ["waybill keys create", "waybill keys create release"],
     load: async () => (await import("./commands/keys-create.ts")).run,
   },

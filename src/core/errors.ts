@@ -15,6 +15,8 @@ export const JOB_ERRORS = {
   "WB-INPUT-013": "a declared environment value cannot be resolved",
   "WB-INPUT-014": "the declared command cannot be started",
   "WB-INPUT-015": "this version of Node.js is too old",
+  "WB-INPUT-016": "a key is of a kind that is not accepted",
+  "WB-INPUT-017": "a private key would lie in an agent's folder",
   "WB-STORE-001": "a file cannot be written",
   "WB-STORE-002": "the disk is full",
   "WB-STORE-003": "Waybill's own state is damaged",

@@ -1,5 +1,18 @@
-import { isAlias, isMap, isNode, isPair, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
-import type { Json } from "./canonical-json.ts";
+import {
+  Composer,
+  type CST,
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  Parser,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import { type Json, parseStrictJson } from "./canonical-json.ts";
 import { WaybillError } from "./errors.ts";
 import type { SourceRange } from "./finding.ts";
 
@@ -18,9 +31,13 @@ export interface YamlSource {
   locate(path: DocumentPath): SourceRange;
 }
 
+/** Deepest nesting that is read. */
+const MAX_DEPTH = 64;
+
 /**
- * Reads YAML 1.2 (core schema) strictly: no duplicate keys, no anchors, aliases or tags (two readers may
- * resolve them differently, and they can expand without bound), keys are strings, one document.
+ * Reads YAML 1.2 (core schema) strictly: one document, keys are strings and stand once, no anchors, aliases,
+ * tags, merge keys or directives (two readers may resolve them differently, and they can expand without bound),
+ * no number that a double does not hold, no lone surrogate, at most 64 levels. Linear in the text.
  *
  * @param text the text; at most 1 MiB
  * @param file its name for messages
@@ -32,57 +49,105 @@ export function parseYaml(text: string, file: string): YamlSource {
       hint: "a manifest names files, it does not hold them",
     });
   const counter = new LineCounter();
-  const fail = (offset: number, reason: string): never => {
+  const fail: Fail = (offset, reason) => {
     const { line, col } = counter.linePos(Math.min(offset, text.length));
     throw new WaybillError("WB-INPUT-005", `${file}:${line || 1}:${col || 1}: ${reason}`, {
-      hint: "put the line right; `waybill init --print` shows a well-formed manifest",
+      hint: "put the line right; docs/formats/ says what such a file holds",
     });
   };
+  // The parser of tokens keeps its own stack, the composer after it recurses: between the two, look how deep.
+  const tokens = [...new Parser(counter.addNewLine).parse(text)];
   if (text.includes("\0")) fail(text.indexOf("\0"), "holds a NUL byte: is this a binary file?");
-  const depth = nestingDepth(text);
-  if (depth > 64) fail(0, "nested deeper than 64 levels");
-  const document = parseDocument(text, {
-    lineCounter: counter,
-    uniqueKeys: true,
-    schema: "core",
-    merge: false,
-    stringKeys: true,
-    prettyErrors: false,
-    logLevel: "silent",
-  });
-  const error = document.errors[0];
-  if (error) fail(error.pos[0], error.message.toLowerCase().replace(/\s+/g, " "));
-  const warning = document.warnings[0];
-  if (warning) fail(warning.pos[0], warning.message.toLowerCase().replace(/\s+/g, " "));
-  visit(document, (_key, node) => {
-    if (isAlias(node)) fail(node.range?.[0] ?? 0, "an alias: write the value out");
-    if (isNode(node) && "anchor" in node && node.anchor)
-      fail(node.range?.[0] ?? 0, "an anchor: write the value out");
-    if (isNode(node) && node.tag && !node.tag.startsWith("tag:yaml.org,2002:"))
-      fail(node.range?.[0] ?? 0, `the tag ${node.tag} is not understood`);
-    if (isPair(node) && isScalar(node.key) && node.key.value === "__proto__")
-      fail(node.key.range?.[0] ?? 0, "a key that some readers drop: __proto__");
-    if (isScalar(node) && typeof node.value === "number" && !Number.isFinite(node.value))
-      fail(node.range?.[0] ?? 0, "not a finite number");
-  });
+  if (!text.isWellFormed()) fail(text.search(LONE_SURROGATE), "holds half of a character");
+  refuseDepth(tokens, fail);
+  const document = compose(tokens, text, fail);
+  refuseAmbiguity(document, fail);
   const data = (document.contents === null ? null : document.toJS()) as Json;
   return { file, text, data, locate: (path) => locate(document.contents, path, { file, text, counter }) };
 }
 
-/** Upper bound of the nesting, by indentation and brackets, before the recursive parser sees the text. */
-function nestingDepth(text: string): number {
-  let flow = 0;
-  let deepest = 0;
-  let dashes = 0;
-  for (const char of text) {
-    if (char === "[" || char === "{") flow += 1;
-    else if (char === "]" || char === "}") flow = Math.max(0, flow - 1);
-    if (char === "\n") dashes = 0;
-    else if (char === "-" || char === "?") dashes += 1;
-    else if (char !== " ") dashes = dashes > 0 ? -1_000_000 : dashes;
-    deepest = Math.max(deepest, flow, dashes);
+type Fail = (offset: number, reason: string) => never;
+
+const LONE_SURROGATE = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/;
+
+function refuseDepth(tokens: readonly CST.Token[], fail: Fail): void {
+  const open: { token: CST.Token; depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { token, depth } = next;
+    if (token.type === "document" && token.value) open.push({ token: token.value, depth });
+    if (!("items" in token)) continue;
+    if (depth === MAX_DEPTH) fail(token.offset, `nested deeper than ${MAX_DEPTH} levels`);
+    for (const item of token.items as readonly CST.CollectionItem[])
+      for (const child of [item.key, item.value]) if (child) open.push({ token: child, depth: depth + 1 });
   }
-  return deepest;
+}
+
+function compose(tokens: readonly CST.Token[], text: string, fail: Fail): Document {
+  const composer = new Composer({
+    // Looked at below: the library's own way compares each key with all before it.
+    uniqueKeys: false,
+    schema: "core",
+    merge: false,
+    prettyErrors: false,
+    logLevel: "silent",
+  });
+  const [document, second] = [...composer.compose(tokens, true, text.length)];
+  const problem = document!.errors[0] ?? document!.warnings[0];
+  if (problem) fail(problem.pos[0], problem.message.toLowerCase().replace(/\s+/g, " "));
+  if (second) fail(second.range[0], "a second document: there is one in a file");
+  if (document!.directives?.yaml.explicit) fail(0, "a directive: this is YAML 1.2 without any");
+  return document as Document;
+}
+
+/** Refuses what is well formed and yet may be read in two ways. */
+function refuseAmbiguity(document: Document, fail: Fail): void {
+  visit(document, (_key, node) => {
+    if (!isNode(node)) return;
+    const at = node.range?.[0] ?? 0;
+    if (isAlias(node)) return fail(at, "an alias: write the value out");
+    if ("anchor" in node && node.anchor) fail(at, "an anchor: write the value out");
+    if (node.tag) fail(at, `the tag ${node.tag}: write the value without one`);
+    if (isScalar(node)) {
+      const problem = valueProblem(node.value, node.source);
+      if (problem) fail(at, problem);
+    }
+    if (isMap(node)) refuseKeys(node, fail);
+  });
+}
+
+function refuseKeys(map: YAMLMap, fail: Fail): void {
+  const seen = new Set<string>();
+  for (const { key } of map.items) {
+    const at = (isNode(key) ? key.range?.[0] : undefined) ?? map.range?.[0] ?? 0;
+    const name = isScalar(key) ? key.value : undefined;
+    if (typeof name !== "string") return fail(at, "a key that is no string: put it in quotes");
+    if (seen.has(name)) fail(at, `the key ${name} stands twice`);
+    seen.add(name);
+    if (name === "__proto__") fail(at, "a key that some readers drop: __proto__");
+    if (name === "<<") fail(at, "a key that some readers merge: <<");
+  }
+}
+
+function valueProblem(value: unknown, source = ""): string | undefined {
+  if (typeof value === "string" && !value.isWellFormed()) return "holds half of a character";
+  if (typeof value !== "number") return undefined;
+  if (!Number.isFinite(value)) return "not a finite number";
+  if (/^[-+]?0[0-9]/.test(source)) return "a number that some readers take for octal: put it in quotes";
+  if (/^0[xo]/.test(source) ? Number.isSafeInteger(value) : isExact(source)) return undefined;
+  return "a number that not every reader holds: put it in quotes";
+}
+
+/** True for a decimal number that JSON gives back as it is, by the rule of `parseStrictJson`. */
+function isExact(source: string): boolean {
+  try {
+    const json = source
+      .replace("+", "")
+      .replace(/^(-?)\./, "$10.")
+      .replace(/\.(?![0-9])/, "");
+    return typeof parseStrictJson(json) === "number";
+  } catch {
+    return false;
+  }
 }
 
 function locate(

@@ -1,9 +1,5 @@
+import { planOf } from "../act/release-plan.ts";
 import { type RunEvent, type RunOutcome, runAllowed } from "../act/run.ts";
-import { isObservedLink } from "../components/observed.ts";
-import { componentId } from "../core/component.ts";
-import { encodeLock, LOCK_FILE } from "../core/lock.ts";
-import { MANIFEST_FILE } from "../core/manifest.ts";
-import { isLink } from "../core/tree.ts";
 import { type Judgement, type JudgeOptions, judge } from "./judge.ts";
 
 /** A run that was refused at the door, or how it went. */
@@ -33,35 +29,9 @@ export async function runFolder(
     return { started: false, judgement, why: "other-command" };
   options.onJudged?.(judgement);
 
-  const files = [];
-  const links = [];
-  for (const component of agent.lock.components) {
-    // An image is for a cluster to run: no process reads it out of the agent's folder.
-    if (component.leaf.kind === "image") continue;
-    const observed = facts.components.find((c) => c.id === componentId(component.leaf));
-    if (!observed) throw new TypeError(`${componentId(component.leaf)} was verified and is not there`);
-    for (const leaf of component.files) {
-      const path = observed.prefix + leaf.path;
-      if (isLink(leaf)) links.push({ path, link: leaf.link });
-      else {
-        const entry = observed.entries.find((e) => e.path === leaf.path && !isObservedLink(e));
-        const source = observed.sources.get(leaf.path);
-        if (!entry || source === undefined) throw new TypeError(`${path} was verified and is not there`);
-        files.push({ ...leaf, path, source });
-      }
-    }
-  }
+  const { plan } = planOf(allowed, agent.lock, agent.manifest, facts.components);
   const outcome = await runAllowed(allowed, {
-    plan: {
-      releaseDigest: allowed.value.digest,
-      files,
-      links,
-      ...(start.user === undefined ? {} : { user: start.user }),
-      extra: [
-        { path: MANIFEST_FILE, data: agent.manifest.source.text },
-        { path: LOCK_FILE, data: encodeLock(agent.lock) },
-      ],
-    },
+    plan,
     start,
     outer: options.env,
     agentFolder: agent.path,

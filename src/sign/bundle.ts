@@ -61,7 +61,7 @@ const keyBundle = z.strictObject({
  * @param statementJson the statement's exact text (`encodeStatement`)
  * @param privateKey EC P-256, P-384 or P-521
  * @returns the bundle's text: RFC 8785 JSON and a newline
- * @throws WaybillError WB-INPUT-006 for another key, WB-INPUT-003 when the bundle would exceed 1 MiB
+ * @throws WaybillError WB-INPUT-016 for another key, WB-INPUT-003 when the bundle would exceed 1 MiB
  */
 export function makeKeyBundle(statementJson: string, privateKey: KeyObject): string {
   const envelope = signEnvelope(IN_TOTO_PAYLOAD, Buffer.from(statementJson, "utf8"), privateKey);

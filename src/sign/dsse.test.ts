@@ -53,5 +53,5 @@ test("RSA and Ed25519 sign nothing", () => {
     generateKeyPairSync("ed25519"),
     generateKeyPairSync("rsa", { modulusLength: 2048 }),
   ])
-    assert.throws(() => signEnvelope("t", Buffer.from("p"), privateKey), { code: "WB-INPUT-006" });
+    assert.throws(() => signEnvelope("t", Buffer.from("p"), privateKey), { code: "WB-INPUT-016" });
 });

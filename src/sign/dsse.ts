@@ -38,7 +38,7 @@ export function preAuthEncoding(payloadType: string, payload: Uint8Array): Buffe
  * signature in DER (RFC 3279 §2.2.3). No `keyid`: the bundle around it names the key.
  *
  * @param privateKey EC P-256, P-384 or P-521
- * @throws WaybillError WB-INPUT-006 for any other key
+ * @throws WaybillError WB-INPUT-016 for any other key
  */
 export function signEnvelope(payloadType: string, payload: Uint8Array, privateKey: KeyObject): Envelope {
   const sig = sign(hashOf(privateKey), preAuthEncoding(payloadType, payload), {

@@ -66,6 +66,7 @@ test("a folder that others may enter is closed", () => {
 test("keys never come to lie in the agent's folder, whatever the path looks like", () => {
   const agentFolder = join(dir, "agent");
   mkdirSync(join(agentFolder, "sub"), { recursive: true });
+  writeFileSync(join(agentFolder, "waybill.yaml"), "");
   symlinkSync(join(agentFolder, "sub"), join(dir, "innocent"));
   symlinkSync(agentFolder, join(dir, "alias"));
   for (const inside of [
@@ -75,17 +76,16 @@ test("keys never come to lie in the agent's folder, whatever the path looks like
     join(dir, "innocent"),
     join(dir, "innocent", "not-there-yet"),
   ])
-    for (const agent of [agentFolder, join(dir, "alias")])
-      assert.throws(() => createKey({ home: inside, name: "a", passphrase, agentFolder: agent }), {
-        code: "WB-INPUT-010",
-        message: /inside the agent's folder/,
-      });
+    assert.throws(() => createKey({ home: inside, name: "a", passphrase }), {
+      code: "WB-INPUT-017",
+      message: /inside the agent's folder/,
+    });
   // The `keys` folder itself may be the link.
   mkdirSync(home);
   symlinkSync(join(agentFolder, "sub"), join(home, "keys"));
-  assert.throws(() => createKey({ home, name: "a", passphrase, agentFolder }), { code: "WB-INPUT-010" });
-  assert.deepEqual(readdirSync(agentFolder, { recursive: true }), ["sub"]);
-  createKey({ home: join(dir, "agent-home"), name: "a", passphrase, agentFolder });
+  assert.throws(() => createKey({ home, name: "a", passphrase }), { code: "WB-INPUT-017" });
+  assert.deepEqual(readdirSync(agentFolder, { recursive: true }).toSorted(), ["sub", "waybill.yaml"]);
+  createKey({ home: join(dir, "agent-home"), name: "a", passphrase });
 });
 
 test("names, missing and damaged files have codes", () => {

@@ -1,6 +1,5 @@
 import type { KeyObject } from "node:crypto";
 import {
-  type BigIntStats,
   chmodSync,
   lstatSync,
   mkdirSync,
@@ -13,6 +12,7 @@ import {
 import { dirname, join, resolve } from "node:path";
 import type { Hex } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
+import { MANIFEST_FILE } from "../core/manifest.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import {
   exportPrivateKey,
@@ -42,19 +42,14 @@ export interface SigningKey extends StoredKey {
  * Creates a P-256 key and stores it: `HOME/keys/NAME.key` (encrypted PKCS#8, 0600, folder 0700) and `NAME.pub`.
  *
  * @param home WAYBILL_HOME, made when absent
- * @param agentFolder the agent's folder: a key in there would be packed, pushed and served with the agent
- * @throws WaybillError WB-INPUT-007 not a name, WB-INPUT-008 empty passphrase, WB-INPUT-010 the key exists or
- *   home lies inside the agent's folder, WB-STORE-001/002 it cannot be written
+ * @throws WaybillError WB-INPUT-007 not a name, WB-INPUT-008 empty passphrase, WB-INPUT-010 the key exists,
+ *   WB-INPUT-017 home lies in an agent's folder, where a key would be packed, pushed and served with the agent,
+ *   WB-STORE-001/002 it cannot be written
  */
-export function createKey(options: {
-  home: string;
-  name: string;
-  passphrase: string;
-  agentFolder?: string;
-}): StoredKey {
+export function createKey(options: { home: string; name: string; passphrase: string }): StoredKey {
   const { home, name, passphrase } = options;
   const paths = keyPaths(home, name);
-  if (options.agentFolder !== undefined) refuseInside(paths.folder, options.agentFolder);
+  refuseInside(paths.folder);
   const { privateKey, publicKey } = generateKeyPair();
   const pem = exportPrivateKey(privateKey, passphrase);
   makeFolder(paths.folder);
@@ -89,7 +84,7 @@ export function loadKey(home: string, name: string, passphrase: string): Signing
 /**
  * Reads the public half of a stored key; needs no passphrase.
  *
- * @throws WaybillError WB-INPUT-001 no such key, WB-INPUT-002 unreadable, WB-INPUT-006 not a public key
+ * @throws WaybillError WB-INPUT-001 no such key, WB-INPUT-002 unreadable, WB-INPUT-016 not a public key
  */
 export function loadPublicKey(home: string, name: string): StoredKey {
   const publicKey = importPublicKey(readKeyFile(keyPaths(home, name).pub, name));
@@ -127,20 +122,13 @@ export function keyPaths(home: string, name: string): { folder: string; key: str
 }
 
 /**
- * Refuses a folder that is, or lies in, the agent's folder. Compares what the paths really lead to, by device and
- * inode: links, `..` and the case of letters make one folder look like two.
+ * Refuses a folder that is, or lies in, an agent's folder: one that holds a manifest. Goes by what the path
+ * really leads to, links and `..` resolved.
  */
-function refuseInside(keyFolder: string, agentFolder: string): void {
-  let agent: BigIntStats;
-  try {
-    agent = statSync(agentFolder, { bigint: true });
-  } catch (cause) {
-    throw unreadable(agentFolder, cause as Error);
-  }
+function refuseInside(keyFolder: string): void {
   for (let at = nearestReal(keyFolder); ; at = dirname(at)) {
-    const stat = statSync(at, { bigint: true });
-    if (stat.dev === agent.dev && stat.ino === agent.ino)
-      throw new WaybillError("WB-INPUT-010", `${keyFolder} lies inside the agent's folder ${agentFolder}`, {
+    if (lstatSync(join(at, MANIFEST_FILE), { throwIfNoEntry: false }))
+      throw new WaybillError("WB-INPUT-017", `${keyFolder} lies inside the agent's folder ${at}`, {
         hint: "set WAYBILL_HOME to a folder outside of the agent, such as ~/.waybill: keys must never be packed with it",
       });
     if (dirname(at) === at) return;
@@ -153,7 +141,8 @@ function nearestReal(path: string): string {
     try {
       return realpathSync.native(at);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(at) === at)
+      const { code } = error as NodeJS.ErrnoException;
+      if ((code !== "ENOENT" && code !== "ENOTDIR") || dirname(at) === at)
         throw unreadable(at, error as Error);
     }
   }

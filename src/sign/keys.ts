@@ -27,7 +27,7 @@ export function generateKeyPair(): { privateKey: KeyObject; publicKey: KeyObject
 /**
  * The curve of an accepted key, private or public.
  *
- * @throws WaybillError WB-INPUT-006 for RSA, Ed25519 and every other kind: pure Ed25519 cannot be checked from
+ * @throws WaybillError WB-INPUT-016 for RSA, Ed25519 and every other kind: pure Ed25519 cannot be checked from
  *   a hashedrekord's digest, and model_signing and cosign's log read neither
  */
 export function curveOf(key: KeyObject): Curve {
@@ -92,7 +92,7 @@ export function keyIdOfHint(hint: string): Hex | undefined {
 /**
  * Reads a public key from SubjectPublicKeyInfo PEM: exactly one block, nothing around it.
  *
- * @throws WaybillError WB-INPUT-006 for anything else, private keys and certificates included
+ * @throws WaybillError WB-INPUT-016 for anything else, private keys and certificates included
  */
 export function importPublicKey(pem: string): KeyObject {
   if (pem.includes("PRIVATE KEY")) throw refused("a private key stands where a public key belongs");
@@ -121,7 +121,7 @@ export function exportPrivateKey(privateKey: KeyObject, passphrase: string): str
 /**
  * Opens an encrypted PKCS#8 PEM.
  *
- * @throws WaybillError WB-INPUT-006 not such a PEM or not an accepted key, WB-INPUT-008 empty passphrase,
+ * @throws WaybillError WB-INPUT-016 not such a PEM or not an accepted key, WB-INPUT-008 empty passphrase,
  *   WB-INPUT-009 the passphrase does not open it (a damaged body cannot be told from that)
  */
 export function importPrivateKey(pem: string, passphrase: string): KeyObject {
@@ -148,7 +148,7 @@ function noPassphrase(): WaybillError {
 }
 
 function refused(message: string, cause?: unknown): WaybillError {
-  return new WaybillError("WB-INPUT-006", message, {
+  return new WaybillError("WB-INPUT-016", message, {
     hint: "Waybill signs with ECDSA on P-256 (P-384 and P-521 are read too); `waybill keys create` makes such a key",
     ...(cause === undefined ? {} : { cause }),
   });

@@ -5,7 +5,7 @@ import { importPublicKey, keyId } from "../sign/keys.ts";
  * `waybill keys show --trust`, to be read and edited by its operator.
  *
  * @param options `publicKey` SPKI PEM; `expires` RFC 3339 in UTC; `agents` exact names, every agent when absent
- * @throws WaybillError WB-INPUT-006 for a key that is not accepted
+ * @throws WaybillError WB-INPUT-016 for a key that is not accepted
  */
 export function trustTemplate(options: {
   principal: string;

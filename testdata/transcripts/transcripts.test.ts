@@ -1,7 +1,8 @@
 // Whole sessions as tests. Each *.txt is one: comments (`# …`), `$ command` for a POSIX shell, then what it
 // printed: standard output as it is, standard error after `! `, the exit status as `? N` unless it is 0. A line
 // of output that looks like one of these is written after a backslash. `-- name --` begins a file that the
-// session finds in its folder. `# needs: a b` skips it where a program is missing. UPDATE=1 writes what was
+// session finds in its folder. `# needs: a b` skips it where a program is missing or the system is another. Beside
+// `waybill` and `node` there is `edit SCRIPT FILE`, a portable `sed -i`. UPDATE=1 writes what was
 // printed instead of comparing it: read the diff, the text is the product.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -120,7 +121,11 @@ async function play(file: string): Promise<void> {
   try {
     for (const folder of ["home", "work", "bin"]) mkdirSync(join(root, folder));
     writeFileSync(join(root, "bin/waybill"), `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`);
-    chmodSync(join(root, "bin/waybill"), 0o755);
+    writeFileSync(
+      join(root, "bin/edit"),
+      '#!/bin/sh\nsed "$1" "$2" > "$2.new" && cat "$2.new" > "$2" && rm "$2.new"\n',
+    );
+    for (const program of ["waybill", "edit"]) chmodSync(join(root, "bin", program), 0o755);
     symlinkSync(process.execPath, join(root, "bin/node"));
     const { steps, files, tail } = parse(readFileSync(file, "utf8"));
     for (const [name, text] of files) writeFileSync(join(root, "work", name), text);
@@ -140,7 +145,9 @@ suite("transcripts", { concurrency: 3, skip: process.platform === "win32" }, () 
   for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith(".txt"))) {
     const file = join(FIXTURES, name);
     const needs = /^# needs: (.+)$/m.exec(readFileSync(file, "utf8"))?.[1]?.split(" ") ?? [];
-    const missing = needs.find((program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
+    const missing = needs.find(
+      (need) => need !== process.platform && spawnSync("sh", ["-c", `command -v ${need}`]).status !== 0,
+    );
     test(name, { skip: missing === undefined ? false : `there is no ${missing}` }, () => play(file));
   }
 });

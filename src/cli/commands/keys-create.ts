@@ -13,7 +13,7 @@ export const run: Run = async ({ options, positionals }, io) => {
     `passphrase for the new key ${name}`,
   );
   const home = waybillHome(io.env);
-  const key = createKey({ home, name, passphrase: secret, agentFolder: String(options.dir) });
+  const key = createKey({ home, name, passphrase: secret });
   if (options.format === "json") io.out(`${JSON.stringify({ name, keyId: key.keyId }, null, 2)}\n`);
   else io.out(`created key ${name}  ${key.keyId}\n`);
   io.err(`next: waybill keys show ${name} --trust > trust.yaml, and keep it with whoever runs the agent\n`);
