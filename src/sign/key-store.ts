@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -127,7 +128,7 @@ export function keyPaths(home: string, name: string): { folder: string; key: str
  */
 function refuseInside(keyFolder: string): void {
   for (let at = nearestReal(keyFolder); ; at = dirname(at)) {
-    if (lstatSync(join(at, MANIFEST_FILE), { throwIfNoEntry: false }))
+    if (existsSync(join(at, MANIFEST_FILE)))
       throw new WaybillError("WB-INPUT-017", `${keyFolder} lies inside the agent's folder ${at}`, {
         hint: "set WAYBILL_HOME to a folder outside of the agent, such as ~/.waybill: keys must never be packed with it",
       });
