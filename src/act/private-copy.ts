@@ -135,7 +135,7 @@ async function fill(
   // Judged when all of them are there, as the kernel walks them: one may lead through another.
   const root = realpathSync(folder);
   for (const { path, link } of links) {
-    const verdict = judgeLink(join(root, path), path, { root });
+    const verdict = judgeLink(join(root, path), path, { root, hub: false });
     if (verdict.is === "problem") return refusal(path, `a link to ${link} in the release`, verdict.detail);
   }
   return undefined;

@@ -106,6 +106,17 @@ test("WB-DEPS-010: the seeds' snippets pass, and the coverage says what is unkno
   assert.equal(judge(unpinnedDependency, { texts: { "package.json": npm } }), "pass");
 });
 
+test("WB-DEPS-010: hashes of URLs and commits of git count as hashes", () => {
+  for (const line of [
+    `kit @ https://h/k.whl#sha256=${HEX}`,
+    `kit==1 ${HASH}`,
+    `kit @ git+https://h/k@${COMMIT}`,
+  ]) {
+    const { coverage } = unpinnedDependency.run(folder({ texts: { "requirements.txt": line } }));
+    assert.match(coverage, /; 1 of 1 with hashes;/, line);
+  }
+});
+
 test("WB-DEPS-010: what cannot be read is not evaluated", () => {
   assert.equal(judge(unpinnedDependency, { texts: { "package.json": "{" } }), "not-evaluated");
   assert.equal(judge(unpinnedDependency, { unread: { "requirements.txt": "not UTF-8" } }), "not-evaluated");

@@ -28,6 +28,8 @@ test("shell: a download without a checksum", () => {
     [`bash <<EOF\nwget ${URL_}\nEOF`, "fail 2"],
     [`wget https://huggingface.co/acme/m/resolve/main/config.json`, "fail 1"],
     [`curl -LO https://example.com/model-weights.tar.gz`, "fail 1"],
+    [`curl --output=model.bin https://example.com/x`, "fail 1"],
+    [`wget --output-document model.bin https://example.com/x`, "fail 1"],
     [`wget ${URL_} && wget https://example.com/b.pt`, "fail 1 1"],
   ]);
 });
@@ -88,6 +90,8 @@ test("shell: hub tools, ollama and clones", () => {
     [`hf download --revision ${COMMIT} acme/m`, "pass"],
     ["hf download --revision main acme/m", "fail 1"],
     ["hf download $MODEL", "fail 1"],
+    ["modelscope download --model acme/m", "fail 1"],
+    ["modelscope download --model=acme/m", "fail 1"],
     [`huggingface-cli download acme/m --revision=${COMMIT}`, "pass"],
     ["huggingface-cli download acme/m --local-dir m", "fail 1"],
     ["hf upload acme/m", "pass"],

@@ -19,6 +19,7 @@ test("Dockerfile: every image that is not a stage or scratch", () => {
     [`FROM python${PIN}\nCOPY --from=ghcr.io/astral-sh/uv:latest /uv /bin/`, "fail 2"],
     [`FROM python${PIN}\nRUN --mount=type=bind,from=node:24,target=/n \\\n  true`, "fail 2"],
     [`FROM \\\n  python:3`, "fail 2"],
+    [`FROM python${PIN}\nCOPY --from=7 /a /b`, "fail 2"],
     [`FROM python@sha256:abc`, "fail 1"],
     ["RUN echo '\nFROM x'\n", "fail 2"],
     [`FROM python${PIN}\nRUN <<EOF\nFROM nothing:1\nEOF\nFROM node:24`, "fail 5"],

@@ -58,6 +58,18 @@ test("MCP configurations: exact versions, digests and local programs pass", () =
     assert.equal(launched(...(line.split(" ") as [string])), "pass", line);
 });
 
+test("docker: options with and without a value are stepped over", () => {
+  for (const line of [
+    "docker run -i --network host a/b:1 x",
+    "docker run --rm --name=n -e A a/b:1 x",
+    "docker run -it a/b:1",
+  ]) {
+    const words = line.split(" ") as [string];
+    const result = mutableLaunch.run(folder({ texts: { ".mcp.json": config(...words) } }));
+    assert.equal(findingsOf(result)[0]?.found, "a/b:1", line);
+  }
+});
+
 test("every file that configures servers is read, comments and all", () => {
   const servers =
     '{\n  // editors allow comments\n  "servers": { "a": { "command": "npx", "args": ["a"], }, },\n}';

@@ -5,7 +5,12 @@ import { MAX_GIT_INDEX_BYTES, parseGitIndex } from "../formats/git-index.ts";
 /** What the git index says of the files below a folder. */
 export type GitView =
   | { state: "tracked"; entries: ReadonlyMap<string, "file" | "executable" | "link" | "submodule"> }
-  | { state: "absent"; reason: string };
+  | {
+      state: "absent";
+      reason: string;
+      /** There is a work tree and what it tracks cannot be known. */
+      unreadable?: true;
+    };
 
 /**
  * Reads the index of the work tree that holds a folder, without running git.
@@ -23,7 +28,7 @@ export function readGit(folder: string): GitView {
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === "ENOENT") return { state: "tracked", entries: new Map() };
-    return { state: "absent", reason: `the git index cannot be read (${code ?? (error as Error).message})` };
+    return unreadable(` (${code ?? (error as Error).message})`);
   }
   try {
     const prefix = relative(found.top, real).split(sep).join("/");
@@ -37,8 +42,12 @@ export function readGit(folder: string): GitView {
       return { state: "absent", reason: "the git work tree around the folder tracks nothing in it" };
     return { state: "tracked", entries };
   } catch (error) {
-    return { state: "absent", reason: `the git index cannot be read: ${(error as Error).message}` };
+    return unreadable(`: ${(error as Error).message}`);
   }
+}
+
+function unreadable(why: string): GitView {
+  return { state: "absent", reason: `the git index cannot be read${why}`, unreadable: true };
 }
 
 /** Walks up to the folder that holds `.git`: a directory, or in a linked work tree a file that names one. */

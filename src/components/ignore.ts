@@ -1,3 +1,5 @@
+import { TEMP_FILE } from "../hash/atomic-write.ts";
+
 /** Files that belong to no tree, at the top of the agent's folder (docs/formats/README.md). */
 const RESERVED = new Set([
   "waybill.yaml",
@@ -8,10 +10,13 @@ const RESERVED = new Set([
   "waybill.evidence",
 ]);
 
-/** True for a path, relative to the agent's folder, that belongs to no tree. */
+/**
+ * True for a path, relative to the agent's folder, that belongs to no tree: Waybill's own files, and what a killed
+ * `waybill lock` left of one.
+ */
 export function isReserved(path: string): boolean {
   const slash = path.indexOf("/");
-  return RESERVED.has(slash === -1 ? path : path.slice(0, slash));
+  return RESERVED.has(slash === -1 ? path : path.slice(0, slash)) || TEMP_FILE.test(path);
 }
 
 /** True for git's own folder or work-tree file, at any depth: it belongs to no tree. */

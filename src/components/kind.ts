@@ -21,7 +21,10 @@ export interface DescribeInput {
   leaves: readonly TreeLeaf[];
   /** Only the files among them. */
   files: readonly FileLeaf[];
-  /** The bytes of one of the component's files, at most `limit`, checked against its leaf's SHA-256. */
+  /**
+   * The bytes of one of the component's files, at most `limit`, checked against its leaf's SHA-256. What it throws
+   * otherwise ends as the component's problem.
+   */
   read(path: string, limit: number): Buffer;
 }
 

@@ -1,12 +1,13 @@
-import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import type { ComponentLeaf, Kind } from "../core/component.ts";
 import { componentId } from "../core/component.ts";
 import { compareUtf8, sha256 } from "../core/digest.ts";
+import { WaybillError } from "../core/errors.ts";
 import type { Lock, LockedComponent } from "../core/lock.ts";
 import type { DeclaredComponent, Manifest } from "../core/manifest.ts";
+import { safeText } from "../core/safe-text.ts";
 import { type FileLeaf, isLink, type TreeLeaf, treeSize } from "../core/tree.ts";
-import { TEMP_FILE } from "../hash/atomic-write.ts";
 import { type HashedFile, type HashFailure, type HashProgress, hashFiles } from "../hash/pool.ts";
+import { readFileBounded } from "../hash/read-file.ts";
 import { type WalkedFile, walkTree } from "../hash/walk.ts";
 import { type GitView, readGit } from "./git.ts";
 import { compileIgnore, isGitFolder, isReserved } from "./ignore.ts";
@@ -18,7 +19,7 @@ import {
   type ObservedProblem,
 } from "./observed.ts";
 import { kindOf } from "./registry.ts";
-import { type SelectContext, type Selection, selectCode, selectDeclared } from "./select.ts";
+import { pathsOutside, type SelectContext, type Selection, selectCode, selectDeclared } from "./select.ts";
 
 /** How to observe a folder. */
 export interface ObserveOptions {
@@ -85,12 +86,14 @@ export async function observe(
     git,
     files: all.files.map(({ path, absolute, size }) => ({ path, absolute, size })),
     unclaimed: [...all.files, ...all.links.map((link) => ({ ...link, size: 0 }))]
-      .filter(({ path }) => !isReserved(path) && !claimed.has(path) && !TEMP_FILE.test(path))
+      .filter(({ path }) => !isReserved(path) && !claimed.has(path))
       .map(({ path, size }) => ({ path, size })),
   };
 }
 
-function select(declared: DeclaredComponent, context: SelectContext): Promise<Selection> {
+async function select(declared: DeclaredComponent, context: SelectContext): Promise<Selection> {
+  const problems = pathsOutside(declared, context.folder);
+  if (problems.length > 0) return { files: [], links: [], problems, prefix: "" };
   const kind = kindOf(declared.kind);
   if (kind.select) return kind.select(declared, context.folder);
   if (declared.kind === "code" && declared.paths === undefined) return selectCode(declared, context);
@@ -186,18 +189,41 @@ function addLeaf(component: ObservedComponent): void {
   }
   if (leaves.length === 0) return;
   const { declared } = component;
-  const described = kindOf(declared.kind).describe({
-    declared,
-    leaves,
-    files: leaves.filter((leaf): leaf is FileLeaf => !isLink(leaf)),
-    read: (path, limit) => readChecked(component, path, limit),
-  });
+  const described = describeKind(component, leaves);
   if ("problem" in described) {
     component.problems.push(described);
     return;
   }
   component.leaf = leafOf(declared, described, treeSize(leaves));
   if (described.document) component.document = described.document;
+}
+
+function describeKind(
+  component: ObservedComponent,
+  leaves: readonly TreeLeaf[],
+): Described | ObservedProblem {
+  const { declared } = component;
+  try {
+    return kindOf(declared.kind).describe({
+      declared,
+      leaves,
+      files: leaves.filter((leaf): leaf is FileLeaf => !isLink(leaf)),
+      read: (path, limit) => readChecked(component, path, limit),
+    });
+  } catch (error) {
+    if (error instanceof ReadProblem) return error.problem;
+    throw error;
+  }
+}
+
+/** A file could not be read again; ends as the component's problem. */
+class ReadProblem extends Error {
+  readonly problem: ObservedProblem;
+
+  constructor(path: string, problem: ObservedProblem["problem"], detail: string) {
+    super(detail);
+    this.problem = { path: safeText(path), problem, detail };
+  }
 }
 
 function leafOf(declared: DeclaredComponent, described: Described, size: number): ComponentLeaf {
@@ -212,18 +238,24 @@ function leafOf(declared: DeclaredComponent, described: Described, size: number)
   };
 }
 
-/** Reads a file again and holds it against the digest just computed, so that no swap goes unseen. */
+/**
+ * Reads a file again and holds it against the digest just computed, so that no swap goes unseen.
+ * Throws a ReadProblem.
+ */
 function readChecked(component: ObservedComponent, path: string, limit: number): Buffer {
   const entry = component.entries.find((e): e is ObservedFile => e.path === path && !isObservedLink(e));
   const source = component.sources.get(path);
-  if (!entry || source === undefined || entry.size > limit) return Buffer.alloc(0);
-  const fd = openSync(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  if (!entry || source === undefined) throw new ReadProblem(path, "missing", "it is not there");
+  if (entry.size > limit)
+    throw new ReadProblem(path, "malformed", `it has ${entry.size} bytes; at most ${limit} are read`);
+  let bytes: Buffer | undefined;
   try {
-    const bytes = readFileSync(fd);
-    return sha256(bytes) === entry.sha256 ? bytes : Buffer.alloc(0);
-  } finally {
-    closeSync(fd);
+    bytes = readFileBounded(source, limit);
+  } catch (error) {
+    if (!(error instanceof WaybillError)) throw error;
   }
+  if (bytes && sha256(bytes) === entry.sha256) return bytes;
+  throw new ReadProblem(path, "changed", "it changed while it was read");
 }
 
 function claimedPaths(components: readonly ObservedComponent[]): Set<string> {

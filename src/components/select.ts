@@ -1,4 +1,5 @@
-import { join } from "node:path";
+import { realpathSync, statSync } from "node:fs";
+import { dirname, join, sep } from "node:path";
 import type { DeclaredComponent } from "../core/manifest.ts";
 import { safeText } from "../core/safe-text.ts";
 import { type WalkedFile, walkTree } from "../hash/walk.ts";
@@ -24,6 +25,29 @@ export interface SelectContext {
   ignored: (path: string, isFolder: boolean) => boolean;
   /** All declared components. */
   declared: readonly DeclaredComponent[];
+}
+
+/**
+ * Declared paths that leave the agent's folder through a link in one of the folders above them. (A path that is
+ * itself a link is for the walk to refuse.)
+ */
+export function pathsOutside(declared: DeclaredComponent, folder: string): ObservedProblem[] {
+  return declaredPaths(declared)
+    .map(cleanPath)
+    .filter((path) => {
+      if (path === "") return false;
+      try {
+        const parent = realpathSync(dirname(join(folder, path)));
+        return parent !== folder && !parent.startsWith(`${folder}${sep}`);
+      } catch {
+        return false;
+      }
+    })
+    .map((path) => ({
+      path: safeText(path),
+      problem: "link-escapes" as const,
+      detail: "a folder above it is a link out of the agent's folder",
+    }));
 }
 
 /** A declared path without its trailing slash; "" for the agent's folder itself. */
@@ -64,12 +88,18 @@ export async function selectDeclared(declared: DeclaredComponent, folder: string
 }
 
 async function selectPath(path: string, folder: string): Promise<Selection> {
+  const detail = misplaced(path, folder);
+  if (detail !== undefined) {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    const problems = [{ path: safeText(name), problem: "link-escapes" as const, detail }];
+    return { files: [], links: [], problems, prefix: parentOf(path) };
+  }
   const walk = await walkTree(join(folder, path), {
     skip: (relative) => isGitFolder(relative) || (path === "" && isReserved(relative)),
   });
-  const single = walk.files.length === 1 && join(folder, path) === walk.files[0]!.absolute;
-  const parent = path.includes("/") ? `${path.slice(0, path.lastIndexOf("/"))}/` : "";
-  const prefix = single || walk.problems[0]?.path === "." ? parent : path === "" ? "" : `${path}/`;
+  const single = path !== "" && isSingle(join(folder, path));
+  const atRoot = single || walk.problems[0]?.path === ".";
+  const prefix = atRoot ? parentOf(path) : path === "" ? "" : `${path}/`;
   const name = path.slice(path.lastIndexOf("/") + 1);
   return {
     files: walk.files,
@@ -83,6 +113,36 @@ async function selectPath(path: string, folder: string): Promise<Selection> {
   };
 }
 
+/** Why a declared path cannot be a component's, whatever is there; undefined when it can. */
+function misplaced(path: string, folder: string): string | undefined {
+  if (isReserved(path)) return "it is Waybill's own and belongs to no tree";
+  if (path.split("/").includes(".git")) return "it is git's own and belongs to no tree";
+  if (!path.includes("/")) return undefined;
+  try {
+    const parent = realpathSync.native(join(folder, parentOf(path)));
+    const real = realpathSync.native(folder);
+    if (parent === real || parent.startsWith(real === "/" ? real : `${real}/`)) return undefined;
+    return `a link on the way to it leads out of the folder, to ${safeText(parent)}`;
+  } catch {
+    // not there: the walk says so
+    return undefined;
+  }
+}
+
+/** The folder of a path with a slash at its end; "" for what stands at the top. */
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** True for a file, or a link to one as a hub cache has them: the tree then is that file under its own name. */
+function isSingle(absolute: string): boolean {
+  try {
+    return statSync(absolute).isFile();
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Files of a `code` component: below its path, those that git tracks, or all where there is no git; minus the
  * files of other components, minus Waybill's own, minus `ignore`.
@@ -90,13 +150,24 @@ async function selectPath(path: string, folder: string): Promise<Selection> {
 export async function selectCode(declared: DeclaredComponent, context: SelectContext): Promise<Selection> {
   const { folder, git, ignored } = context;
   const base = cleanPath(declared.path ?? ".");
+  // Else everything would be code that lies about, and another machine would pin something else.
+  if (git.state === "absent" && git.unreadable)
+    return {
+      files: [],
+      links: [],
+      problems: [{ path: ".", problem: "unreadable", detail: git.reason }],
+      prefix: base === "" ? "" : `${base}/`,
+    };
+  if (base !== "" && (isSingle(join(folder, base)) || misplaced(base, folder) !== undefined))
+    return selectFile(base, context);
   const below = base === "" ? "" : `${base}/`;
   const others = context.declared
     .filter((other) => other !== declared)
     .flatMap((other) => declaredPaths(other).map(cleanPath))
     .filter((path) => path !== base && path.startsWith(below));
   const taken = new Set(others);
-  const tracked = git.state === "tracked" ? trackedBelow(git.entries, below) : undefined;
+  const isTracking = git.state === "tracked" && git.entries.size > 0;
+  const tracked = isTracking ? trackedBelow(git.entries, below) : undefined;
 
   const walk = await walkTree(join(folder, base), {
     skip: (relative, isFolder) => {
@@ -125,6 +196,16 @@ export async function selectCode(declared: DeclaredComponent, context: SelectCon
       problems.push({ path: ".", problem: "empty", detail: "git tracks no file of it" });
   }
   return { files: walk.files, links: walk.links, problems, prefix: below };
+}
+
+/** `code` that is one file: it must be tracked where anything is. */
+async function selectFile(path: string, { folder, git }: SelectContext): Promise<Selection> {
+  const selection = await selectPath(path, folder);
+  if (git.state !== "tracked" || git.entries.size === 0 || git.entries.has(path)) return selection;
+  if (selection.problems.length > 0) return selection;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const problem = { path: safeText(name), problem: "missing" as const, detail: "git does not track it" };
+  return { ...selection, files: [], links: [], problems: [problem] };
 }
 
 function trackedBelow(

@@ -207,10 +207,12 @@ export function lockContradictions(lock: Lock): LockContradiction[] {
         say(component, "order of files", "sorted, no duplicates", `${files[i]!.path} out of place`);
     for (const [what, expected, actual] of fileContradictions(component))
       say(component, what, expected, actual);
-    if (leaf.kind === "model") {
-      const recomputed = omsRoot(files.filter((f): f is FileLeaf => !isLink(f)));
-      say(component, "OMS root", String(recomputed), String(leaf.also?.oms));
-    } else if (leaf.also !== undefined) say(component, "also", "nothing", Object.keys(leaf.also).join(", "));
+    const { oms, ...others } = leaf.also ?? {};
+    const recomputed =
+      leaf.kind === "model" ? omsRoot(files.filter((f): f is FileLeaf => !isLink(f))) : undefined;
+    say(component, "OMS root", recomputed ?? "none", oms ?? "none");
+    // Nothing recomputes any other digest, so none counts.
+    say(component, "also", "nothing else", Object.keys(others).join(", ") || "nothing else");
     say(component, "size", String(treeSize(files)), String(leaf.size));
     say(component, "digest", componentDigest(component), leaf.digest);
   }

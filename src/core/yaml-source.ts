@@ -120,7 +120,7 @@ function refuseKeys(map: YAMLMap, fail: Fail): void {
   for (const { key } of map.items) {
     const at = (isNode(key) ? key.range?.[0] : undefined) ?? map.range?.[0] ?? 0;
     const name = isScalar(key) ? key.value : undefined;
-    if (typeof name !== "string") return fail(at, "a key that is no string: put it in quotes");
+    if (typeof name !== "string") throw fail(at, "a key that is no string: put it in quotes");
     if (seen.has(name)) fail(at, `the key ${name} stands twice`);
     seen.add(name);
     if (name === "__proto__") fail(at, "a key that some readers drop: __proto__");

@@ -24,7 +24,7 @@ export interface TrustSource {
 export function findTrust(folder: string, named: string | undefined, env: NodeJS.ProcessEnv): TrustSource {
   const file = named ?? (env.WAYBILL_TRUST || undefined);
   if (file !== undefined) {
-    const policy = parseTrust(readTextBounded(resolve(file), MAX_YAML_BYTES), file);
+    const policy = parseTrust(readTextBounded(resolve(file), MAX_YAML_BYTES, { follow: true }), file);
     const inside = isInside(folder, realpathSync(resolve(file)));
     return { origin: inside ? "self-asserted" : "operator", policy, file };
   }

@@ -10,6 +10,9 @@ export interface GitIndexEntry {
 /** Largest index that is read, in bytes. */
 export const MAX_GIT_INDEX_BYTES = 512 << 20;
 
+/** Longest path, in bytes, as on Linux: version 4 shares prefixes, so a long one would be made again and again. */
+const MAX_PATH_BYTES = 4096;
+
 const FILE_MODES = new Map<number, GitIndexEntry["type"]>([
   [0o100644, "file"],
   [0o100755, "executable"],
@@ -56,6 +59,8 @@ export function parseGitIndex(bytes: Uint8Array): GitIndexEntry[] {
     }
     const nul = buffer.indexOf(0, offset);
     if (nul === -1 || nul >= end) throw new RangeError("a path without its end");
+    if (prefix.length + nul - offset > MAX_PATH_BYTES)
+      throw new RangeError(`a path longer than ${MAX_PATH_BYTES} bytes`);
     const name = Buffer.concat([prefix, buffer.subarray(offset, nul)]);
     previous = name;
     offset = version === 4 ? nul + 1 : start + Math.ceil((nul + 1 - start) / 8) * 8;

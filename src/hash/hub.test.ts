@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hubRepository } from "./links.ts";
 import { walkTree } from "./walk.ts";
@@ -45,6 +45,22 @@ test("a snapshot's links stand for their blobs, as in a plain copy", async (t) =
     ["model.safetensors", 7, false],
     ["onnx/config.json", 2, true],
   ]);
+});
+
+test("a whole repository or cache is what its plain copy is", async (t) => {
+  const { hub, repository } = hubCache(t);
+  const copies = mkdtempSync(join(tmpdir(), "waybill-plain-"));
+  t.after(() => rmSync(copies, { recursive: true, force: true }));
+  for (const root of [repository, hub]) {
+    const copy = join(copies, basename(root));
+    cpSync(root, copy, { recursive: true, dereference: true });
+    const [walk, plain] = [await walkTree(root), await walkTree(copy)];
+    assert.deepEqual([walk.links, walk.problems], [[], []]);
+    assert.deepEqual(
+      walk.files.map(({ path, size }) => [path, size]),
+      plain.files.map(({ path, size }) => [path, size]),
+    );
+  }
 });
 
 test("a part of a snapshot, one file of it, and a link to it work too", async (t) => {

@@ -13,10 +13,10 @@ export type LinkVerdict =
       detail: string;
     };
 
-/** The tree that a link lies in: its real path, and its hub repository when it is a hub cache's snapshot. */
+/** The tree that a link lies in: its real path, and whether links into a hub cache's blobs stand for them. */
 export interface LinkTree {
   root: string;
-  repository?: string | undefined;
+  hub: boolean;
 }
 
 /**
@@ -66,10 +66,11 @@ export function judgeLink(absolute: string, path: string, tree: LinkTree): LinkV
 
 /** The blob that a snapshot's link stands for: a regular file directly in its own repository's `blobs/`. */
 function hubBlob(absolute: string, stored: string, tree: LinkTree): LinkVerdict | undefined {
-  if (tree.repository === undefined) return undefined;
+  const repository = tree.hub ? hubRepository(dirname(absolute)) : undefined;
+  if (repository === undefined) return undefined;
   const named = resolve(dirname(absolute), stored);
   // `blobs` may not be a link to elsewhere, nor the blob itself: only its real place counts.
-  const blobs = join(tree.repository, "blobs");
+  const blobs = join(repository, "blobs");
   const target = join(realpathSync.native(dirname(named)), basename(named));
   if (dirname(target) !== blobs) return undefined;
   const stat = lstatSync(target, { bigint: true });

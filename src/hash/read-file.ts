@@ -6,14 +6,17 @@ import { WaybillError } from "../core/errors.ts";
  * Reads a whole regular file, never more than `limit` bytes and never from a pipe or device that could keep it
  * waiting.
  *
- * @param path any path; a link is followed, since callers name files of their own choosing here
+ * @param path any path
  * @param limit in bytes
+ * @param options `follow`: also through a link in the last place, for files that the caller chose; never for
+ *   files of a folder that may be hostile, whose link could show any file of the machine
  * @throws WaybillError WB-INPUT-001 not there, WB-INPUT-002 not readable or not a file, WB-INPUT-003 too large
  */
-export function readFileBounded(path: string, limit: number): Buffer {
+export function readFileBounded(path: string, limit: number, options: { follow?: boolean } = {}): Buffer {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const noFollow = options.follow ? 0 : (constants.O_NOFOLLOW ?? 0);
+    fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | noFollow);
   } catch (cause) {
     const missing = ["ENOENT", "ENOTDIR"].includes((cause as NodeJS.ErrnoException).code ?? "");
     if (missing)
@@ -50,15 +53,16 @@ export function readFileBounded(path: string, limit: number): Buffer {
  *
  * @throws WaybillError also WB-INPUT-004 when it is not UTF-8
  */
-export function readTextBounded(path: string, limit: number): string {
-  const bytes = readFileBounded(path, limit);
+export function readTextBounded(path: string, limit: number, options: { follow?: boolean } = {}): string {
+  const bytes = readFileBounded(path, limit, options);
   if (!isUtf8(bytes))
     throw new WaybillError("WB-INPUT-004", `${path} is not UTF-8 text`, { hint: "is this a binary file?" });
   return bytes.toString("utf8");
 }
 
 function unreadable(path: string, cause: unknown): WaybillError {
-  const reason = (cause as NodeJS.ErrnoException).code ?? (cause as Error).message;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const reason = code === "ELOOP" ? "it is a symbolic link" : (code ?? message);
   return new WaybillError("WB-INPUT-002", `${path} cannot be read: ${reason}`, {
     hint: "check the file's kind and permissions",
     cause,

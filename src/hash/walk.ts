@@ -11,7 +11,7 @@ export type { Walk, WalkedFile, WalkProblem, WalkProblemKind } from "./walk-resu
 export interface WalkOptions {
   /** True for a path that belongs to no tree; a skipped folder is not entered. */
   skip?: (relativePosixPath: string, isDirectory: boolean) => boolean;
-  /** False: do not treat `models--…/snapshots/REV` as a hub cache. Default: seen from the root's real path. */
+  /** False: links below `models--…/snapshots/REV` are links like any other. Default: each is its blob. */
   hubCache?: boolean;
   /** Files and links at most; default 1,000,000. */
   maxFiles?: number;
@@ -49,7 +49,7 @@ function findRoot(root: string, hub: boolean, walk: Walk): LinkTree | undefined 
     const parent = realpathSync.native(dirname(root));
     const name = basename(root);
     if (stat.isFile() || (stat.isSymbolicLink() && repositoryOf(parent) !== undefined)) {
-      addEntry(name, join(parent, name), stat, { root: parent, repository: repositoryOf(parent) }, {}, walk);
+      addEntry(name, join(parent, name), stat, { root: parent, hub }, {}, walk);
       // A single file is its own tree: a link to a neighbour is outside of it.
       if (walk.links.pop()) problem(walk, ".", "link-escapes", "it is a link to another file");
       return undefined;
@@ -57,7 +57,7 @@ function findRoot(root: string, hub: boolean, walk: Walk): LinkTree | undefined 
     const real = realpathSync.native(root);
     const repository = repositoryOf(real);
     if (stat.isDirectory() || (repository !== undefined && lstatSync(real).isDirectory())) {
-      return { root: real, repository };
+      return { root: real, hub };
     }
     if (stat.isSymbolicLink()) problem(walk, ".", "link-escapes", `it is a link to ${real}`);
     else problem(walk, ".", "not-a-file", describe(stat));

@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isHex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
@@ -26,7 +26,7 @@ export class PinnedStore {
     this.#root = join(folder, STATE_FOLDER);
   }
 
-  /** Keeps a text. Takes its SHA-256 in hex and its bytes. Throws WB-STORE-001 or WB-STORE-002. */
+  /** Keeps a text. Takes its SHA-256 in hex and its bytes. Throws WB-STORE-001 to -003. */
   putText(digest: string, bytes: Uint8Array): void {
     this.#put(join("blobs", digest), bytes);
   }
@@ -52,18 +52,29 @@ export class PinnedStore {
 
   #put(name: string, bytes: Uint8Array): void {
     const path = join(this.#root, name);
-    if (statSync(path, { throwIfNoEntry: false })?.size === bytes.length) return;
-    try {
-      mkdirSync(dirname(path), { recursive: true });
-    } catch (cause) {
-      throw new WaybillError("WB-STORE-001", `${dirname(path)} cannot be made`, {
-        hint: "check that the agent's folder is writable",
-        cause,
-      });
-    }
+    // Compared, not only counted: a damaged entry of the right size is written again.
+    if (this.#get(name, bytes.length)?.equals(bytes)) return;
+    this.#makeFolder(dirname(path));
     const ignore = join(this.#root, ".gitignore");
     if (!statSync(ignore, { throwIfNoEntry: false })) writeFileAtomic(ignore, "*\n");
     writeFileAtomic(path, bytes);
+  }
+
+  #makeFolder(folder: string): void {
+    for (const at of [this.#root, folder])
+      if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink())
+        throw new WaybillError("WB-STORE-003", `${at} is a link: what is kept would land elsewhere`, {
+          hint: `rm ${at}`,
+        });
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (cause) {
+      const full = ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? "");
+      throw new WaybillError(full ? "WB-STORE-002" : "WB-STORE-001", `${folder} cannot be made`, {
+        hint: full ? "free some space" : "check that the agent's folder is writable",
+        cause,
+      });
+    }
   }
 
   #get(name: string, limit: number): Buffer | undefined {
