@@ -8,14 +8,15 @@ RESERVED = {"waybill.yaml", "waybill.lock", "waybill.trust.yaml", "waybill.sha25
 
 def read_tree(root, left_out=frozenset()):
     """Leaves of a folder or file; `left_out`: names at its top that belong to no tree."""
-    repo = re.match(r"(.*/(?:models|datasets|spaces)--[^/]+)/snapshots/[^/]+(/|$)", os.path.realpath(root))
     leaves = []
 
     def entry(full, path):
         mode = os.lstat(full).st_mode
         if stat.S_ISLNK(mode):
             link = os.readlink(full)
-            target = os.path.normpath(os.path.join(os.path.realpath(os.path.dirname(full)), link))
+            beside = os.path.realpath(os.path.dirname(full))
+            repo = re.match(r"(.*/(?:models|datasets|spaces)--[^/]+)/snapshots/[^/]+(/|$)", beside)
+            target = os.path.normpath(os.path.join(beside, link))
             if repo and os.path.dirname(target) == repo[1] + "/blobs" and stat.S_ISREG(os.lstat(target).st_mode):
                 full, mode = target, os.lstat(target).st_mode
             else:
