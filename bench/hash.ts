@@ -17,8 +17,14 @@ import { fileURLToPath } from "node:url";
 import { type Contender, interleave, type Row, ratios, runCommand } from "./measure.ts";
 
 const MIB = 1 << 20;
-const SUBJECT = fileURLToPath(new URL("./hash-subject.ts", import.meta.url));
+const WAYBILL = fileURLToPath(new URL("../bin/waybill.js", import.meta.url));
 const OURS = ["verify", "lock"];
+
+const MANIFEST = `waybill: v1
+agent: bench
+components: [{ kind: model, name: weights, path: model }]
+start: { command: ["true"] }
+`;
 
 export const hash = {
   name: "hash",
@@ -48,15 +54,26 @@ async function run(signal: AbortSignal): Promise<Row[]> {
       [`one file of ${8 * shard} MiB`, 1, 8 * shard * MIB, goals(2, 1.1)],
       ["one file of 1 KiB", 1, 1024, {}],
     ] as const) {
-      const model = makeModel(join(folder, name.replaceAll(" ", "-")), files, bytes);
+      const agent = join(folder, name.replaceAll(" ", "-"));
+      const model = makeModel(join(agent, "model"), files, bytes);
+      writeFileSync(join(agent, "waybill.yaml"), MANIFEST);
+      await runCommand([process.execPath, WAYBILL, "lock", "--dir", agent], signal);
       const theirs = await others(folder, model, signal);
       const ours = OURS.map((mode) => ({
         name: mode,
-        command: [process.execPath, SUBJECT, mode, model, folder],
+        // Nobody has signed it: `observe` reads and compares all the same, and ends with 0.
+        command: [
+          process.execPath,
+          WAYBILL,
+          mode,
+          "--dir",
+          agent,
+          ...(mode === "verify" ? ["--level", "observe"] : []),
+        ],
       }));
       const times = await interleave([...ours, ...theirs], 5, signal);
       rows.push(...ratios(name, OURS, theirs, times, judged ? wanted : {}));
-      rmSync(model, { recursive: true });
+      rmSync(agent, { recursive: true });
     }
     return rows;
   } finally {
@@ -66,7 +83,7 @@ async function run(signal: AbortSignal): Promise<Row[]> {
 
 /** A folder of so many files of random bytes. */
 function makeModel(folder: string, files: number, bytes: number): string {
-  mkdirSync(folder);
+  mkdirSync(folder, { recursive: true });
   const block = Buffer.alloc(Math.min(bytes, MIB));
   for (let file = 1; file <= files; file += 1) {
     const fd = openSync(join(folder, `model-${file}.safetensors`), "wx");

@@ -29,7 +29,7 @@ function scaffoldOf(words: readonly string[]): Scaffold {
   throw new Refusal(USAGE);
 }
 
-/** Puts a line before the first `end` after `start`; an import goes before the first one that sorts after it. */
+/** Puts a line before the first `end` after `start`; biome then sorts imports and wraps lists. */
 function insert(text: string, { start, end, line }: Scaffold["edits"][number], file: string): string {
   const from = text.indexOf(start);
   const at = from === -1 ? -1 : text.indexOf(end, from + start.length);

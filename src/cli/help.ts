@@ -1,17 +1,22 @@
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { wrap } from "./render/finding.ts";
+
+/** Help fits a terminal of this width. */
+const WIDTH = 80;
 
 /** The overview: every command, a line each; it fits a screen. */
 export function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
   return [
-    "waybill pins all of an AI agent into one signed release digest and checks it at every door",
+    "waybill pins all of an AI agent into one signed release digest, checked at each door",
     "",
     "usage: waybill COMMAND [OPTIONS]",
     "",
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
     "",
-    "exit codes: 0 allowed, 1 denied, 2 usage, 3 cannot tell, 4 job could not be done, 70 bug, 130 interrupted",
+    "exit codes: 0 allowed, 1 denied, 2 usage, 3 cannot tell, 4 job could not be done,",
+    "            70 bug, 125 run refused, 130 interrupted",
     "",
     "examples:",
     "  waybill init && waybill lock          # from a folder to a release digest",
@@ -38,7 +43,11 @@ export function commandHelp(command: Command): string {
     "",
     `usage: waybill ${command.name} [OPTIONS]${operands}`,
     "",
-    ...options.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+    ...options.flatMap(([left, right]) =>
+      wrap(right, WIDTH - width - 4, "").map(
+        (line, i) => `  ${(i === 0 ? left : "").padEnd(width)}  ${line}`,
+      ),
+    ),
     "",
     "examples:",
     ...command.examples.map((example) => `  ${example}`),

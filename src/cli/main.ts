@@ -3,6 +3,7 @@ import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
+import { renderError } from "./render/error.ts";
 
 /**
  * Runs one command line.
@@ -50,12 +51,7 @@ function report(error: unknown, io: Io, json: boolean): number {
       io.out(
         `${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint } }, null, 2)}\n`,
       );
-    else {
-      const message = error.message.split("\n").map(safeText).join("\n  ");
-      io.err(
-        `${io.paint("red", `error[${error.code}]`)}: ${message}\n ${io.paint("dim", "fix")}  ${safeText(error.hint)}\n`,
-      );
-    }
+    else io.err(renderError(error, io.paint));
     return error.code === "WB-INPUT-007" ? EXIT.usage : EXIT.jobFailed;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -3,10 +3,23 @@ import { safeText } from "../core/safe-text.ts";
 
 /** A target's name, which becomes part of file names; throws WB-INPUT-007 for one that is not fit. */
 export function targetName(value: string | boolean | undefined): string {
+  return name("target", value);
+}
+
+/** A principal's name, as trust policies accept it; throws WB-INPUT-007 for another. */
+export function principalName(value: string | boolean | undefined): string {
+  return name("principal", value);
+}
+
+function name(option: string, value: string | boolean | undefined): string {
   if (typeof value === "string" && /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/.test(value)) return value;
-  throw new WaybillError("WB-INPUT-007", `--target ${safeText(String(value))}: not the name of a target`, {
-    hint: "lower-case letters, digits, '.', '_', '-'; at most 64",
-  });
+  throw new WaybillError(
+    "WB-INPUT-007",
+    `--${option} ${safeText(String(value))}: not the name of a ${option}`,
+    {
+      hint: "lower-case letters, digits, '.', '_', '-'; at most 64",
+    },
+  );
 }
 
 /** A whole number within bounds; throws WB-INPUT-007 for anything else. */

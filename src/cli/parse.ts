@@ -20,6 +20,8 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const [first, second] = argv;
   if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     const named = first === "help" ? findCommand(argv.slice(1)) : undefined;
+    if (first === "help" && second !== undefined && !second.startsWith("-") && !named)
+      throw unknownCommand(argv.slice(1, 3));
     return { want: "help", ...(named ? { command: named } : {}) };
   }
   if (first === "--version" || first === "-V" || first === "version") return { want: "version" };
@@ -52,7 +54,10 @@ function parseOptions(command: Command, rest: readonly string[]): Arguments {
       ),
     });
   } catch (cause) {
-    const message = (cause as Error).message.split(". To specify")[0]!;
+    const message = (cause as Error).message
+      .split(". To specify")[0]!
+      .split("\n")[0]!
+      .replace(/^Option '(?:-\w, )?(--[\w-]+).*' argument (?:missing|is ambiguous.*)$/, "$1 needs a value");
     throw new WaybillError("WB-INPUT-007", safeText(message.charAt(0).toLowerCase() + message.slice(1)), {
       hint,
       cause,

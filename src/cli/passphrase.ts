@@ -8,7 +8,13 @@ import type { Io } from "./io.ts";
  * @throws WaybillError WB-INPUT-008 when there is none of these; those of `readTextBounded` for the file
  */
 export async function passphrase(io: Io, file: string | undefined, question: string): Promise<string> {
-  if (file !== undefined) return readTextBounded(file, 4096, { follow: true }).replace(/\r?\n$/, "");
+  if (file !== undefined) {
+    const text = readTextBounded(file, 4096, { follow: true }).replace(/\r?\n$/, "");
+    if (text !== "") return text;
+    throw new WaybillError("WB-INPUT-008", `${file} is empty`, {
+      hint: "put the passphrase on its first line",
+    });
+  }
   if (io.env.WAYBILL_PASSPHRASE) return io.env.WAYBILL_PASSPHRASE;
   if (!io.interactive || !process.stdin.isTTY)
     throw new WaybillError("WB-INPUT-008", "the key needs a passphrase and there is no terminal to ask on", {

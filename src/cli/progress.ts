@@ -18,7 +18,7 @@ export class ProgressLine {
     const elapsed = performance.now() - this.#start;
     if (!this.#io.interactive || elapsed < 300) return;
     this.#shown = true;
-    this.#io.err(`\r\u001b[2K${progressText(this.#label, progress, elapsed)}`);
+    this.#io.err(`\r\u001b[2K${progressText(this.#label, progress, elapsed, this.#io.width)}`);
   };
 
   /** Erases the line. */
@@ -28,15 +28,28 @@ export class ProgressLine {
   }
 }
 
-/** The text of a progress line. Takes the time since the start in ms. */
-export function progressText(label: string, progress: HashProgress, elapsed: number): string {
+/**
+ * The text of a progress line, never longer than the terminal is wide: a line that wraps cannot be erased.
+ *
+ * @param elapsed since the start, in ms
+ * @param width columns
+ */
+export function progressText(label: string, progress: HashProgress, elapsed: number, width: number): string {
   const { bytesDone, bytesTotal, filesDone, filesTotal } = progress;
-  const rate = bytesDone / (elapsed / 1000);
-  const left = rate > 0 ? Math.ceil((bytesTotal - bytesDone) / rate) : 0;
+  const rate = elapsed > 0 ? bytesDone / (elapsed / 1000) : 0;
+  const left = rate > 0 ? Math.max(0, Math.ceil((bytesTotal - bytesDone) / rate)) : undefined;
   const cells = 20;
-  const full = bytesTotal === 0 ? cells : Math.round((bytesDone / bytesTotal) * cells);
+  const full = bytesTotal === 0 ? cells : Math.min(cells, Math.round((bytesDone / bytesTotal) * cells));
   const bar = `${"█".repeat(full)}${"░".repeat(cells - full)}`;
-  return `${label}  ${bar}  ${bytes(bytesDone)}/${bytes(bytesTotal)}  ${filesDone}/${filesTotal} files  ${bytes(rate)}/s  ${left} s left`;
+  const parts = [
+    label,
+    `${bytes(bytesDone)}/${bytes(bytesTotal)}`,
+    `${filesDone}/${filesTotal} files`,
+    `${bytes(rate)}/s`,
+    ...(left === undefined ? [] : [`${left} s left`]),
+  ];
+  const withBar = parts.toSpliced(1, 0, bar).join("  ");
+  return withBar.length < width ? withBar : parts.join("  ").slice(0, width - 1);
 }
 
 /** A size in decimal units, as disks and networks count. */

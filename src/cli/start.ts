@@ -1,3 +1,4 @@
+import { EXIT } from "./exit-codes.ts";
 import { processIo } from "./io.ts";
 import { main } from "./main.ts";
 
@@ -5,5 +6,15 @@ const interrupt = new AbortController();
 const argv = process.argv.slice(2);
 // `run` hands signals to the command that it supervises.
 if (argv[0] !== "run") process.once("SIGINT", () => interrupt.abort(new Error("interrupted")));
-process.stdout.on("error", () => process.exit(0));
+// A reader that went away (`waybill check | head`) changes nothing of what was decided.
+for (const stream of [process.stdout, process.stderr])
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+// Node's own exit status for these is 1, which here would say "denied".
+for (const event of ["uncaughtException", "unhandledRejection"] as const)
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`waybill has a bug: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(EXIT.bug);
+  });
 process.exitCode = await main(argv, processIo(interrupt.signal));

@@ -88,10 +88,10 @@ export async function selectDeclared(declared: DeclaredComponent, folder: string
 }
 
 async function selectPath(path: string, folder: string): Promise<Selection> {
-  const detail = misplaced(path, folder);
+  const detail = misplaced(path);
   if (detail !== undefined) {
     const name = path.slice(path.lastIndexOf("/") + 1);
-    const problems = [{ path: safeText(name), problem: "link-escapes" as const, detail }];
+    const problems = [{ path: safeText(name), problem: "malformed" as const, detail }];
     return { files: [], links: [], problems, prefix: parentOf(path) };
   }
   const walk = await walkTree(join(folder, path), {
@@ -114,19 +114,10 @@ async function selectPath(path: string, folder: string): Promise<Selection> {
 }
 
 /** Why a declared path cannot be a component's, whatever is there; undefined when it can. */
-function misplaced(path: string, folder: string): string | undefined {
+function misplaced(path: string): string | undefined {
   if (isReserved(path)) return "it is Waybill's own and belongs to no tree";
   if (path.split("/").includes(".git")) return "it is git's own and belongs to no tree";
-  if (!path.includes("/")) return undefined;
-  try {
-    const parent = realpathSync.native(join(folder, parentOf(path)));
-    const real = realpathSync.native(folder);
-    if (parent === real || parent.startsWith(real === "/" ? real : `${real}/`)) return undefined;
-    return `a link on the way to it leads out of the folder, to ${safeText(parent)}`;
-  } catch {
-    // not there: the walk says so
-    return undefined;
-  }
+  return undefined;
 }
 
 /** The folder of a path with a slash at its end; "" for what stands at the top. */
@@ -158,7 +149,7 @@ export async function selectCode(declared: DeclaredComponent, context: SelectCon
       problems: [{ path: ".", problem: "unreadable", detail: git.reason }],
       prefix: base === "" ? "" : `${base}/`,
     };
-  if (base !== "" && (isSingle(join(folder, base)) || misplaced(base, folder) !== undefined))
+  if (base !== "" && (isSingle(join(folder, base)) || misplaced(base) !== undefined))
     return selectFile(base, context);
   const below = base === "" ? "" : `${base}/`;
   const others = context.declared

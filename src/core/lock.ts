@@ -210,7 +210,8 @@ export function lockContradictions(lock: Lock): LockContradiction[] {
     const { oms, ...others } = leaf.also ?? {};
     const recomputed =
       leaf.kind === "model" ? omsRoot(files.filter((f): f is FileLeaf => !isLink(f))) : undefined;
-    say(component, "OMS root", recomputed ?? "none", oms ?? "none");
+    const quoted = (root: string | undefined) => (root === undefined ? "none" : `'${root}'`);
+    say(component, "OMS root", quoted(recomputed), quoted(oms));
     // Nothing recomputes any other digest, so none counts.
     say(component, "also", "nothing else", Object.keys(others).join(", ") || "nothing else");
     say(component, "size", String(treeSize(files)), String(leaf.size));

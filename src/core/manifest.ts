@@ -37,20 +37,23 @@ const component = z
     path: ["path"],
   });
 
-const env = z.union([
-  z.string().max(65_536),
-  z.strictObject({
-    inherit: z
-      .literal(true)
-      .meta({ description: "taken from whoever starts the agent; its value is not pinned" }),
-  }),
-  z.strictObject({
-    secret: z
-      .string()
-      .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/, "env:NAME or file:/absolute/path")
-      .meta({ description: "resolved at start, never shown: env:NAME or file:/path" }),
-  }),
-]);
+const env = z.union(
+  [
+    z.string().max(65_536),
+    z.strictObject({
+      inherit: z
+        .literal(true)
+        .meta({ description: "taken from whoever starts the agent; its value is not pinned" }),
+    }),
+    z.strictObject({
+      secret: z
+        .string()
+        .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/, "env:NAME or file:/absolute/path")
+        .meta({ description: "resolved at start, never shown: env:NAME or file:/path" }),
+    }),
+  ],
+  { error: "a text in quotes, {inherit: true} or {secret: env:NAME}" },
+);
 
 const host = z
   .string()
@@ -134,10 +137,12 @@ export function parseManifest(textOfManifest: string, file = MANIFEST_FILE): Man
 /** Turns departures from a schema into one error that shows each with its place. */
 export function schemaError(
   source: Pick<YamlSource, "file" | "locate">,
-  issues: readonly { path: readonly PropertyKey[]; message: string }[],
+  issues: readonly { path: readonly PropertyKey[]; message: string; keys?: readonly string[] }[],
 ): WaybillError {
   const lines = issues.slice(0, 20).map((issue) => {
-    const at = source.locate(issue.path as DocumentPath);
+    // A key that is not known is shown itself, not the map around it.
+    const unknown = issue.keys?.slice(0, 1) ?? [];
+    const at = source.locate([...issue.path, ...unknown] as DocumentPath);
     return `${at.file}:${at.line}:${at.column}: ${issue.path.join(".") || "document"}: ${lowerFirst(issue.message)}`;
   });
   return new WaybillError("WB-INPUT-006", lines.join("\n"), {

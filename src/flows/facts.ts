@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { FolderFacts, PinnedFacts, TextFile } from "../checks/check.ts";
-import { isScannedText } from "../checks/scanned-texts.ts";
+import { isLockfile, isScannedText } from "../checks/scanned-texts.ts";
 import { compareEntries } from "../components/compare.ts";
 import { type Observation, observe } from "../components/observe.ts";
 import { componentId } from "../core/component.ts";
@@ -11,8 +11,9 @@ import type { HashProgress } from "../hash/pool.ts";
 import { MAX_PINNED_TEXT, PinnedStore } from "../store/pinned-store.ts";
 import type { AgentFolder } from "./agent-folder.ts";
 
-/** Texts larger than this are not scanned, and said to be so; in bytes. */
+/** Texts larger than this are not scanned, and said to be so; in bytes. Lockfiles are long by nature. */
 const MAX_TEXT = 1 << 20;
+const MAX_LOCKFILE = 32 << 20;
 
 /** All texts together, in bytes; what is over it is not scanned, and said to be so. */
 const MAX_ALL_TEXTS = 128 << 20;
@@ -55,9 +56,10 @@ function readTexts(seen: Observation): Pick<FolderFacts, "texts" | "unreadTexts"
   let total = 0;
   for (const { path, absolute, size } of seen.files) {
     if (!isScannedText(path)) continue;
-    const bytes = size > MAX_TEXT || total + size > MAX_ALL_TEXTS ? undefined : readHead(absolute, MAX_TEXT);
+    const limit = isLockfile(path) ? MAX_LOCKFILE : MAX_TEXT;
+    const bytes = size > limit || total + size > MAX_ALL_TEXTS ? undefined : readHead(absolute, limit);
     if (bytes === undefined)
-      unreadTexts.push({ path, reason: size > MAX_TEXT ? "larger than 1 MiB" : "not read" });
+      unreadTexts.push({ path, reason: size > limit ? `larger than ${limit >> 20} MiB` : "not read" });
     else if (!isUtf8(bytes)) unreadTexts.push({ path, reason: "not UTF-8" });
     else {
       total += bytes.length;

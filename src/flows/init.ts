@@ -38,7 +38,7 @@ export interface InitOutcome {
  * cannot be known is written as a comment to be filled in.
  *
  * @param options `write` puts waybill.yaml there, never over an existing one
- * @throws WaybillError WB-INPUT-001 no folder, WB-INPUT-010 there is a manifest already
+ * @throws WaybillError WB-INPUT-001 no folder or nothing in it, WB-INPUT-010 there is a manifest already
  */
 export async function initFolder(directory: string, options: { write: boolean }): Promise<InitOutcome> {
   let folder: string;
@@ -55,6 +55,14 @@ export async function initFolder(directory: string, options: { write: boolean })
   const walk = await walkTree(folder, {
     skip: (path, isFolder) => isGitFolder(path) || isReserved(path) || everything(path, isFolder),
   });
+  if (walk.files.length === 0)
+    throw new WaybillError(
+      "WB-INPUT-001",
+      `there is no file in ${directory} that an agent could be made of`,
+      {
+        hint: "run it where the agent is, or name its folder: --dir DIR",
+      },
+    );
   const ignore = MADE_BY_TOOLS.filter((pattern) =>
     statSync(join(folder, pattern), { throwIfNoEntry: false }),
   );

@@ -43,7 +43,9 @@ export function decide(input: DecideInput): { verdict: Verdict; allowed?: Allowe
       (blocks && level !== "observe" ? blocking : advisory).push(...result.findings);
     } else if (result.status === "not-evaluated") {
       const { code, reason, coverage } = result;
-      notEvaluated.push({ code, reason, coverage, required: isRequired(rule, level) });
+      // What the manifest itself demands must be answered: not evaluated never counts as pass.
+      const demanded = level !== "observe" && input.policy.deny.includes(code);
+      notEvaluated.push({ code, reason, coverage, required: demanded || isRequired(rule, level) });
     }
   }
   const outcome = outcomeOf(level, blocking, notEvaluated);

@@ -6,6 +6,9 @@ import type { ManifestSource } from "../core/manifest.ts";
 import { diffSettings, type Settings, type SettingsDifference, settingsOf } from "../core/settings.ts";
 import { VERIFY_RULES } from "./rules.ts";
 
+/** Stands for a value that may be a secret. */
+export const NOT_SHOWN = "(not shown)";
+
 /** The lock exists. */
 export function lockExists(lock: Lock | undefined): CheckResult {
   const { noLock } = VERIFY_RULES;
@@ -45,11 +48,12 @@ export function settingsAgree(lock: Lock, manifest: ManifestSource): CheckResult
   if (lock.agent !== manifest.manifest.agent)
     differences.unshift({ path: ["agent"], signed: lock.agent, found: manifest.manifest.agent });
   const coverage = `${countLeaves(found)} settings compared`;
-  const findings = differences.slice(0, 20).map((d) => settingFinding(rule, d, manifest));
-  if (differences.length > 20)
+  const whole = wholeLists(differences, byId(lock.settings), byId(found));
+  const findings = whole.slice(0, 20).map((d) => settingFinding(rule, d, manifest));
+  if (whole.length > 20)
     findings.push({
       code: rule.code,
-      message: `${differences.length - 20} more settings differ`,
+      message: `${whole.length - 20} more settings differ`,
       why: rule.why,
       fix: rule.fix,
       final: true,
@@ -57,22 +61,62 @@ export function settingsAgree(lock: Lock, manifest: ManifestSource): CheckResult
   return findings.length > 0 ? fail(rule, coverage, findings) : { code: rule.code, status: "pass", coverage };
 }
 
-function settingFinding(rule: Rule, d: SettingsDifference, { manifest, source }: ManifestSource): Finding {
+type ShownDifference = SettingsDifference & { hidden: boolean };
+
+/** An argument that was put in shifts all behind it: lists are shown whole, as one difference. */
+function wholeLists(
+  differences: readonly SettingsDifference[],
+  signed: Settings,
+  found: Settings,
+): ShownDifference[] {
+  const whole = new Map<string, ShownDifference>();
+  for (const d of differences) {
+    const index = d.path.findIndex((key) => typeof key === "number");
+    const path = index === -1 ? d.path : d.path.slice(0, index);
+    const name = JSON.stringify(path);
+    const hidden = isSecret(d) || whole.get(name)?.hidden === true;
+    const values =
+      index === -1
+        ? { signed: d.signed, found: d.found }
+        : { signed: valueAt(signed, path), found: valueAt(found, path) };
+    whole.set(name, { path, ...values, hidden });
+  }
+  return [...whole.values()];
+}
+
+/** Named like a secret, outside of what only names components and paths. */
+function isSecret({ path }: SettingsDifference): boolean {
+  return (
+    ["start", "runtime", "rollout", "pact"].includes(String(path[0])) &&
+    path.slice(1).some((key) => /key|token|secret|passw|passphrase|credential|pwd/i.test(String(key)))
+  );
+}
+
+function valueAt(settings: Settings, path: readonly (string | number)[]): Json | undefined {
+  let value: Json | undefined = settings;
+  for (const key of path)
+    value = typeof value === "object" && value !== null ? (value as Settings)[key] : undefined;
+  return value;
+}
+
+function settingFinding(rule: Rule, d: ShownDifference, { manifest, source }: ManifestSource): Finding {
   const name = d.path.join(".");
   const [first, id, ...rest] = d.path;
   const index = manifest.components.findIndex((c) => componentId(c) === id);
   const at = first === "components" ? ["components", ...(index === -1 ? [] : [index, ...rest])] : d.path;
-  const hidden = /(^|\.)env\./.test(name) && /(key|token|secret|passw)/i.test(name);
   const show = (value: Json | undefined): string =>
-    value === undefined ? "absent" : hidden ? "(not shown)" : JSON.stringify(value);
+    value === undefined ? "absent" : d.hidden ? NOT_SHOWN : JSON.stringify(value);
   const verb = d.signed === undefined ? "was added" : d.found === undefined ? "was removed" : "changed";
+  // What was removed stands nowhere: its parent is the nearest place.
+  const gone = d.found === undefined;
+  const where = source.locate(at);
   return {
     code: rule.code,
     message: `the setting ${name} ${verb} since it was locked`,
     path: "waybill.yaml",
     ...(index === -1 ? {} : { component: componentId(manifest.components[index]!) }),
-    where: source.locate(at),
-    label: `${verb} after \`waybill lock\``,
+    where: gone ? { ...where, length: 1 } : where,
+    label: `${gone ? `${String(d.path.at(-1))} ` : ""}${verb} after \`waybill lock\``,
     expected: show(d.signed),
     found: show(d.found),
     why: rule.why,

@@ -113,12 +113,9 @@ export function releaseSignatures(
 
 function sentence(file: string, rule: RuleName, detail: string): string {
   const said: Partial<Record<RuleName, string>> = {
-    someoneElse: "is by a key that trust does not name",
     invalid: "does not verify",
-    revokedKey: "is by a revoked key",
     expiredKey: "is by an expired key",
     notYetValid: "is by a key that is not valid yet",
-    notAllowed: "is by a signer that may not sign this",
   };
   return `the signature ${file} ${said[rule] ?? "does not count"}: ${detail}`;
 }

@@ -51,7 +51,12 @@ export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: 
   const key = findKey(trust, signed.hints);
   const judgement = judgeSigner(trust, { ...claim, key: key?.keyId ?? signed.hints[0] ?? "", now });
   if (judgement.status === "revoked") return { ok: false, rule: "revokedKey", detail: judgement.detail };
-  if (!key) return { ok: false, rule: "someoneElse", detail: `signed by key ${describeHint(signed.hints)}` };
+  if (!key)
+    return {
+      ok: false,
+      rule: "someoneElse",
+      detail: `trust does not name its key ${describeHint(signed.hints)}`,
+    };
   const parsed = parseBundle(signed.text);
   const invalid = "problem" in parsed ? parsed.problem : verifyBundleSignature(parsed, key.publicKey);
   if (invalid !== null) return { ok: false, rule: "invalid", detail: invalid };

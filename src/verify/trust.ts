@@ -95,12 +95,12 @@ export interface Trust {
 export function parseTrust(text: string, file = TRUST_FILE): Trust {
   const source = parseYaml(text, file);
   const result = trustSchema.safeParse(source.data);
-  if (!result.success) throw schemaError(source, result.error.issues);
+  if (!result.success) throw notTrust(source, result.error.issues);
   const document = result.data;
   const issues: Issue[] = [];
   const keys = trustedKeys(document, issues);
   ruleIssues(document, issues);
-  if (issues.length > 0) throw schemaError(source, issues);
+  if (issues.length > 0) throw notTrust(source, issues);
   return {
     version: document.version,
     expires: document.expires,
@@ -110,6 +110,14 @@ export function parseTrust(text: string, file = TRUST_FILE): Trust {
     revoked: new Map(document.revoked.map((entry) => [entry.key, entry])),
     source,
   };
+}
+
+/** The manifest's error with a hint that fits a trust policy. */
+function notTrust(...[source, issues]: Parameters<typeof schemaError>): WaybillError {
+  const { code, message } = schemaError(source, issues);
+  return new WaybillError(code, message, {
+    hint: "docs/formats/trust.md says what it holds; `waybill keys show --trust` prints one to begin with",
+  });
 }
 
 type Issue = { path: (string | number)[]; message: string };

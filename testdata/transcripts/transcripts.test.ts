@@ -76,7 +76,7 @@ function rules(root: string): [RegExp, string][] {
     [new RegExp(RegExp.escape(root), "g"), "<root>"],
     // Dates of other years are part of the session.
     [/\b20(?:2[5-9]|3\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<date>"],
-    [/^( +)?(?:[A-Za-z0-9+/]{64}\n *[A-Za-z0-9+/=]{60,64})$/gm, "$1<public key>"],
+    [/(?<=-----BEGIN PUBLIC KEY-----(?:\n *|\\n))[\w+/=\s\\]+?(?=(?:\n *|\\n)-----END)/g, "<public key>"],
     [/\bpid \d+\b/g, "pid <pid>"],
   ];
 }
@@ -119,6 +119,8 @@ async function run(command: string, root: string): Promise<string[]> {
 async function play(file: string): Promise<void> {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "waybill-transcript-")));
   try {
+    // The agents of some sessions run as another user.
+    chmodSync(root, 0o755);
     for (const folder of ["home", "work", "bin"]) mkdirSync(join(root, folder));
     writeFileSync(join(root, "bin/waybill"), `#!/bin/sh\nexec "${process.execPath}" "${PROGRAM}" "$@"\n`);
     writeFileSync(
@@ -141,7 +143,7 @@ async function play(file: string): Promise<void> {
   }
 }
 
-suite("transcripts", { concurrency: 3, skip: process.platform === "win32" }, () => {
+suite("transcripts", { concurrency: 4, skip: process.platform === "win32" }, () => {
   for (const name of readdirSync(FIXTURES).filter((file) => file.endsWith(".txt"))) {
     const file = join(FIXTURES, name);
     const needs = /^# needs: (.+)$/m.exec(readFileSync(file, "utf8"))?.[1]?.split(" ") ?? [];

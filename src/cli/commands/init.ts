@@ -18,7 +18,8 @@ export const run: Run = async ({ options }, io) => {
   }
   for (const { declared, because } of outcome.detected)
     io.out(`${declared.kind.padEnd(12)}  ${declared.name.padEnd(20)}  ${because}\n`);
-  io.out(`\nwrote ${outcome.file} with ${detectedIds(outcome).length} components\n`);
+  const count = detectedIds(outcome).length;
+  io.out(`\nwrote ${outcome.file} with ${count} component${count === 1 ? "" : "s"}\n`);
   io.err("next: read waybill.yaml, set start.command, then waybill lock\n");
   return EXIT.allowed;
 };

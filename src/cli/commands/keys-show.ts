@@ -5,6 +5,7 @@ import { publicKeyPem } from "../../sign/keys.ts";
 import { trustTemplate } from "../../verify/trust-template.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { principalName } from "../options.ts";
 
 const YEAR_MS = 365 * 86_400_000;
 
@@ -15,10 +16,11 @@ export const run: Run = ({ options, positionals }, io) => {
     positionals[0] === undefined && options.trust !== true ? listKeys(home) : [positionals[0] ?? "default"];
   const keys = names.map((name) => loadPublicKey(home, name));
   if (options.trust === true) {
+    const principal = principalName(options.principal);
     const expires = new Date(io.now().getTime() + YEAR_MS).toISOString().replace(/\.\d{3}Z$/, "Z");
     io.out(
       trustTemplate({
-        principal: String(options.principal),
+        principal,
         publicKey: publicKeyPem(keys[0]!.publicKey),
         expires,
       }),

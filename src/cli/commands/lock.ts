@@ -1,9 +1,19 @@
 import { componentId } from "../../core/component.ts";
 import { shortDigest } from "../../core/digest.ts";
+import { safeText } from "../../core/safe-text.ts";
+import { diffSettings, type Settings } from "../../core/settings.ts";
 import { lockFolder } from "../../flows/lock.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { bytes, ProgressLine } from "../progress.ts";
+
+/** Names of the settings that changed; what components declare stands in their own lines. */
+function changedSettings(before: Settings, after: Settings): string[] {
+  const names = diffSettings(before, after)
+    .filter(({ path }) => path[0] !== "components")
+    .map(({ path }) => path.slice(0, path.findIndex((key) => typeof key === "number") >>> 0).join("."));
+  return [...new Set(names)];
+}
 
 /** `waybill lock`: pins everything; the release digest is the last line. */
 export const run: Run = async ({ options }, io) => {
@@ -43,8 +53,15 @@ export const run: Run = async ({ options }, io) => {
     );
   }
   for (const id of before.keys())
-    if (!lock.components.some((c) => componentId(c.leaf) === id))
-      io.out(`${id}  ${io.paint("yellow", "no longer declared")}\n`);
+    if (!lock.components.some((c) => componentId(c.leaf) === id)) {
+      const [kind, name] = id.split("/") as [string, string];
+      io.out(`${kind.padEnd(12)}  ${name.padEnd(width)}  ${io.paint("yellow", "no longer declared")}\n`);
+    }
+  const settings = previous === undefined ? [] : changedSettings(previous.settings, lock.settings);
+  if (settings.length > 0)
+    io.out(
+      `${"settings".padEnd(12)}  ${io.paint("yellow", "changed")}  ${settings.map(safeText).join(", ")}\n`,
+    );
   if (checksums) io.out(`\n${checksums} written: sha256sum --check ${checksums}\n`);
   io.out(`\n${changed ? "locked" : "unchanged"}  ${lock.agent}  ${io.paint("bold", lock.release)}\n`);
   if (changed) io.err("next: commit waybill.lock, then waybill sign\n");

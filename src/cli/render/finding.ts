@@ -1,6 +1,10 @@
 import type { Finding } from "../../core/finding.ts";
-import { safeText } from "../../core/safe-text.ts";
+import { NOT_SHOWN } from "../../verify/lock-steps.ts";
 import type { Paint } from "../io.ts";
+import { shown } from "./shown.ts";
+
+/** Source lines are cut to about this many characters around the marked place. */
+const MAX_SOURCE = 160;
 
 /** Renders one finding: what, where with the source shown, expected and found aligned, why, and the fix. */
 export function renderFinding(
@@ -9,7 +13,7 @@ export function renderFinding(
 ): string {
   const { paint, width, severity } = options;
   const colour = severity === "error" ? "red" : "yellow";
-  const head = `${severity}[${finding.code}]: ${safeText(finding.message)}`;
+  const head = `${severity}[${finding.code}]: ${shown(finding.message)}`;
   const lines = wrap(head, width, "  ");
   lines[0] = lines[0]!.replace(`${severity}[${finding.code}]`, (label) => paint(colour, label));
   lines.push(...place(finding, options));
@@ -17,8 +21,9 @@ export function renderFinding(
     ...(finding.expected === undefined ? [] : [["expected", finding.expected] as const]),
     ...(finding.found === undefined ? [] : [["found", finding.found] as const]),
   ];
-  for (const [label, value] of pairs) lines.push(`   ${label.padEnd(8)}  ${safeText(value)}`);
-  for (const detail of finding.details ?? []) lines.push(`   ${paintDiff(safeText(detail), paint)}`);
+  for (const [label, value] of pairs) lines.push(`   ${label.padEnd(8)}  ${shown(value)}`);
+  for (const detail of finding.details ?? [])
+    lines.push(`   ${paint("cyan", "|")} ${paintDiff(shown(detail), paint)}`.trimEnd());
   lines.push(...labelled("why", finding.why, width, paint), ...labelled("fix", finding.fix, width, paint));
   return `${lines.join("\n")}\n`;
 }
@@ -28,26 +33,43 @@ function place(
   { paint, sources }: { paint: Paint; sources: ReadonlyMap<string, string> },
 ): string[] {
   const { where } = finding;
-  if (!where)
-    return finding.path === undefined ? [] : [`  ${paint("cyan", "-->")} ${safeText(finding.path)}`];
-  const lines = [`  ${paint("cyan", "-->")} ${safeText(where.file)}:${where.line}:${where.column}`];
-  const source = sources.get(where.file)?.split("\n")[where.line - 1];
-  if (source === undefined) return lines;
+  if (!where) return finding.path === undefined ? [] : [`  ${paint("cyan", "-->")} ${shown(finding.path)}`];
+  const lines = [`  ${paint("cyan", "-->")} ${shown(where.file)}:${where.line}:${where.column}`];
+  const source = sources.get(where.file)?.split("\n")[where.line - 1]?.trimEnd();
+  // A value that is not shown is not shown with its line either.
+  if (source === undefined || finding.found === NOT_SHOWN || finding.expected === NOT_SHOWN) return lines;
   const number = String(where.line);
   const gutter = " ".repeat(number.length);
-  const shown = source.length > 160 ? `${source.slice(0, 160)}…` : source;
-  const marks = Math.max(1, Math.min(where.length, shown.length - where.column + 1, 60));
+  const start = where.column - 1;
+  const from = source.length > MAX_SOURCE ? Math.max(0, start - MAX_SOURCE / 2) : 0;
+  const piece = (begin: number, end: number) => shown(source.slice(begin, end).replaceAll("\t", " "));
+  const before = `${from > 0 ? "…" : ""}${piece(from, start)}`;
+  const marked = piece(start, Math.min(start + where.length, from + MAX_SOURCE));
+  const after = piece(start + where.length, from + MAX_SOURCE);
+  const cut = source.length > from + MAX_SOURCE ? "…" : "";
+  const marks = "^".repeat(Math.max(1, Math.min(marked.length, 60)));
   lines.push(
     ` ${gutter} ${paint("cyan", "|")}`,
-    ` ${number} ${paint("cyan", "|")} ${safeText(shown.replaceAll("\t", " "))}`,
-    ` ${gutter} ${paint("cyan", "|")} ${" ".repeat(where.column - 1)}${paint("red", "^".repeat(marks))}${finding.label ? ` ${safeText(finding.label)}` : ""}`,
+    ` ${number} ${paint("cyan", "|")} ${before}${marked}${after}${cut}`,
+    ` ${gutter} ${paint("cyan", "|")} ${" ".repeat(before.length)}${paint("red", marks)}${finding.label ? ` ${shown(finding.label)}` : ""}`,
   );
   return lines;
 }
 
 function labelled(label: string, text: string, width: number, paint: Paint): string[] {
-  const [first, ...rest] = wrap(safeText(text), width - 6, "");
+  const [first, ...rest] = steps(text).flatMap((step) => wrapStep(shown(step), width - 6));
   return [` ${paint("dim", label)}  ${first ?? ""}`, ...rest.map((line) => `      ${line}`)];
+}
+
+/** A fix may offer several ways, three spaces apart: each gets a line of its own, to be read and copied. */
+export function steps(text: string): string[] {
+  return text.split(/ {3,}/);
+}
+
+/** A command stays on one line whatever its length: broken in two it would be another command. */
+export function wrapStep(text: string, width: number): string[] {
+  const isCommand = /^(?:git|waybill|rm|cp|mv|ln|chmod|sha256sum|npm|npx|pip|docker) /.test(text);
+  return isCommand ? [text] : wrap(text, width, "");
 }
 
 function paintDiff(line: string, paint: Paint): string {

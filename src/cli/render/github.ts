@@ -1,5 +1,7 @@
 import type { Finding } from "../../core/finding.ts";
+import { safeText } from "../../core/safe-text.ts";
 import type { Verdict } from "../../core/verdict.ts";
+import { shown } from "./shown.ts";
 
 /** GitHub workflow commands: one annotation a finding, and one for all that was not evaluated. */
 export function renderGithub(verdict: Verdict): string {
@@ -12,7 +14,7 @@ export function renderGithub(verdict: Verdict): string {
     }),
   ];
   const word = { allow: "allowed", deny: "denied", "cannot-tell": "cannot tell" }[verdict.outcome];
-  lines.push(message(`waybill: ${word}: ${verdict.reason}`));
+  lines.push(`waybill: ${word}: ${shown(verdict.reason)}`);
   return `${lines.join("\n")}\n`;
 }
 
@@ -31,12 +33,12 @@ function annotation(level: string, finding: Finding): string {
     `why: ${finding.why}`,
     `fix: ${finding.fix}`,
   ];
-  return `::${level} file=${property(file)}${at},title=${property(finding.code)}::${message(text.join("\n"))}`;
+  return `::${level} file=${property(file)}${at},title=${property(finding.code)}::${text.map(message).join("%0A")}`;
 }
 
-/** Escapes as the runner unescapes: a finding cannot inject a command of its own. */
+/** Escapes as the runner unescapes: a finding cannot end its line and begin a command of its own. */
 function message(text: string): string {
-  return text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A").replace(/^::/, "%3A%3A");
+  return safeText(text).replaceAll("%", "%25");
 }
 
 function property(text: string): string {

@@ -34,6 +34,7 @@ export function renderSarif(verdict: Verdict, rules: ReadonlyMap<string, Rule>, 
         })),
       },
     ],
+    columnKind: "utf16CodeUnits",
     results: findings.map(({ finding, level }) => ({
       ruleId: finding.code,
       ruleIndex: codes.indexOf(finding.code),

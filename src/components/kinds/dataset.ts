@@ -3,6 +3,8 @@ import type { ComponentKind } from "../kind.ts";
 import { describeTree } from "./tree-kind.ts";
 
 const FOLDER = /(^|\/)(datasets?|training[-_]data|train[-_]data|finetun(e|ing)[-_]data)\//i;
+/** Anywhere: a file that is called what it is for. */
+const NAME = /(^|\/)(train|training|finetun(e|ing))([-_.][^/]*)?\.(jsonl|ndjson|csv|tsv|arrow)$/i;
 const DATA = /\.(jsonl|ndjson|parquet|csv|tsv|arrow|txt|json)$/i;
 
 /** What a model is trained, fine-tuned or judged on. */
@@ -11,7 +13,7 @@ export const dataset: ComponentKind = {
   about: "data that the model was trained, fine-tuned or judged with",
   detect(view) {
     const files = view.files.filter(
-      (f) => (FOLDER.test(f.path) && DATA.test(f.path)) || f.path.endsWith(".parquet"),
+      (f) => (FOLDER.test(f.path) && DATA.test(f.path)) || f.path.endsWith(".parquet") || NAME.test(f.path),
     );
     return groupByFolder(files.map((f) => f.path)).map(({ path, files: found }) => ({
       declared: { kind: "dataset", name: componentName(path, "dataset"), path },
