@@ -2,14 +2,14 @@
 // Gets onto a Node that can run Waybill, then hands over. Plain JavaScript: an old Node must be able to read it.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { enableCompileCache } from "node:module";
+import module from "node:module";
 import { fileURLToPath } from "node:url";
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 if (major >= 26 || (major === 24 && minor >= 15)) {
-  enableCompileCache?.();
+  module.enableCompileCache?.();
   const checkout = existsSync(here("../src/cli/start.ts"));
   await import(checkout ? "../src/cli/start.ts" : "../dist/cli/start.js");
 } else {

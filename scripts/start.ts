@@ -108,7 +108,8 @@ async function startAgent(): Promise<string> {
   const url = await Promise.race([listening, ended]);
   child.stdout.resume();
   line("✔", "run", `listening at ${url}`, performance.now() - start);
-  for (const claim of talk.split("\n").filter((text) => /^ +[✔◌]/.test(text))) console.log(`                   ${claim.trim()}`);
+  for (const claim of talk.split("\n").filter((text) => /^ +[✔◌]/.test(text)))
+    console.log(`                   ${claim.trim()}`);
   return url;
 }
 

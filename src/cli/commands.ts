@@ -127,7 +127,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "channel allow",
-    summary: "sign a channel statement: the locked release may run at a target",
+    summary: "sign that the locked release may run at a target, until a date",
     count: [0, 0],
     options: {
       dir,

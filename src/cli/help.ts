@@ -9,13 +9,13 @@ const WIDTH = 80;
 export function overview(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
   return [
-    "waybill pins all of an AI agent into one signed release digest, checked at each door",
+    "pins a whole AI agent into one signed release digest, checked at every door",
     "",
     "usage: waybill COMMAND [OPTIONS]",
     "",
     ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
     "",
-    "exit codes: 0 allowed, 1 denied, 2 usage, 3 cannot tell, 4 job could not be done,",
+    "exit codes: 0 allowed, 1 denied, 2 usage, 3 cannot tell, 4 could not be done,",
     "            70 bug, 125 run refused, 130 interrupted",
     "",
     "examples:",

@@ -1,4 +1,5 @@
 import type { LockedComponent } from "../core/lock.ts";
+import { safeText } from "../core/safe-text.ts";
 import { type FileLeaf, isLink, type TreeLeaf } from "../core/tree.ts";
 import { isObservedLink, type ObservedComponent, type ObservedEntry } from "./observed.ts";
 
@@ -24,13 +25,15 @@ export function compareEntries(locked: LockedComponent, observed: ObservedCompon
   for (const leaf of locked.files) {
     const entry = found.get(leaf.path);
     found.delete(leaf.path);
-    if (entry) {
+    if (entry && !problematic.has(leaf.path)) {
       const what = difference(leaf, entry);
       if (what) differences.push({ path: leaf.path, what, locked: leaf, found: entry });
-    } else if (!problematic.has(leaf.path))
+    } else if (!entry && !problematic.has(leaf.path))
       differences.push({ path: leaf.path, what: "removed", locked: leaf });
   }
-  for (const entry of found.values()) differences.push({ path: entry.path, what: "added", found: entry });
+  for (const entry of found.values())
+    if (!problematic.has(safeText(entry.path)))
+      differences.push({ path: entry.path, what: "added", found: entry });
   return differences;
 }
 

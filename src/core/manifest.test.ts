@@ -76,7 +76,7 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
   ],
   [
     "no components",
-    edited(/ {2}- kind[^]*system\.md\n/.exec(SMALL)![0], "  []\n"),
+    "waybill: v1\nagent: a\ncomponents:\n  []\nstart: {command: [x]}\n",
     "4:3: components: too small: expected array to have >=1 items",
   ],
   ["not a document", "just text\n", "1:1: document: invalid input: expected object, received string"],
@@ -125,17 +125,17 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
   [
     "inherit",
     more("  env: {A: {inherit: false}}"),
-    "9:21: start.env.A.inherit: invalid input: expected true",
+    "9:12: start.env.A: a text in quotes, {inherit: true} or {secret: env:NAME}",
   ],
   [
     "secret",
     more("  env: {A: {secret: hunter2}}"),
-    "9:20: start.env.A.secret: env:NAME or file:/absolute/path",
+    "9:21: start.env.A.secret: env:NAME or file:/absolute/path",
   ],
   [
     "secret, relative file",
     more("  env: {A: {secret: 'file:key'}}"),
-    "9:20: start.env.A.secret: env:NAME or file:/absolute/path",
+    "9:21: start.env.A.secret: env:NAME or file:/absolute/path",
   ],
   ["egress", more("  egress: ['https://api.example']"), "9:12: start.egress.0: host or host:port"],
   ["listen", more("  listen: [65536]"), "9:12: start.listen.0: too big: expected number to be <=65535"],
@@ -163,7 +163,7 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
   [
     "deny",
     more("policy: {deny: [prompt]}"),
-    "9:16: policy.deny.0: invalid string: must match pattern /^WB-[A-Z]+-\\d{3}$/",
+    "9:17: policy.deny.0: invalid string: must match pattern /^WB-[A-Z]+-\\d{3}$/",
   ],
   ["runtime", more("runtime: [1]"), "9:10: runtime: invalid input: expected record, received array"],
   ["ignore", more("ignore: ['']"), "9:10: ignore.0: too small: expected string to have >=1 characters"],
@@ -224,7 +224,7 @@ test("hosts", () => {
 });
 
 test("at most 20 departures are shown", () => {
-  const text = edited("start:", "  - {kind: x, name: Y, path: /}\n".repeat(30) + "start:");
+  const text = edited("start:", `${"  - {kind: x, name: Y, path: /}\n".repeat(30)}start:`);
   assert.equal(problems(text).length, 20);
 });
 

@@ -3,7 +3,13 @@ import { componentId } from "../core/component.ts";
 import type { CheckResult, Finding, Rule } from "../core/finding.ts";
 import { type Lock, lockContradictions } from "../core/lock.ts";
 import type { ManifestSource } from "../core/manifest.ts";
-import { diffSettings, type Settings, type SettingsDifference, settingsOf } from "../core/settings.ts";
+import {
+  diffSettings,
+  type Settings,
+  type SettingsDifference,
+  settingsDigest,
+  settingsOf,
+} from "../core/settings.ts";
 import { VERIFY_RULES } from "./rules.ts";
 
 /** Stands for a value that may be a secret. */
@@ -47,6 +53,9 @@ export function settingsAgree(lock: Lock, manifest: ManifestSource): CheckResult
   const differences = diffSettings(byId(lock.settings), byId(found));
   if (lock.agent !== manifest.manifest.agent)
     differences.unshift({ path: ["agent"], signed: lock.agent, found: manifest.manifest.agent });
+  // Whatever the comparison above does not see, such as another order: the digests are what counts.
+  if (differences.length === 0 && settingsDigest(lock.settings) !== settingsDigest(found))
+    differences.push({ path: ["components"], signed: lock.settings.components, found: found.components });
   const coverage = `${countLeaves(found)} settings compared`;
   const whole = wholeLists(differences, byId(lock.settings), byId(found));
   const findings = whole.slice(0, 20).map((d) => settingFinding(rule, d, manifest));
@@ -125,15 +134,21 @@ function settingFinding(rule: Rule, d: ShownDifference, { manifest, source }: Ma
   };
 }
 
-/** Components by their id: a difference then names the component, not a position. */
+/**
+ * Components by their id: a difference then names the component, not a position. A lock may hold anything here:
+ * what is no list of distinct components stays as it is.
+ */
 function byId(settings: Settings): Settings {
   const { components } = settings;
   if (!Array.isArray(components)) return settings;
-  const named = components.map((c) => {
-    const { kind, name, ...rest } = c as { kind: string; name: string } & Settings;
-    return [`${kind}/${name}`, rest] as const;
-  });
-  return { ...settings, components: Object.fromEntries(named) };
+  const named = new Map<string, Settings>();
+  for (const component of components) {
+    if (typeof component !== "object" || component === null || Array.isArray(component)) return settings;
+    const { kind, name, ...rest } = component;
+    if (typeof kind !== "string" || typeof name !== "string") return settings;
+    named.set(`${kind}/${name}`, rest);
+  }
+  return named.size === components.length ? { ...settings, components: Object.fromEntries(named) } : settings;
 }
 
 function countLeaves(value: Json): number {

@@ -22,7 +22,9 @@ export function renderFinding(
     ...(finding.found === undefined ? [] : [["found", finding.found] as const]),
   ];
   for (const [label, value] of pairs) lines.push(`   ${label.padEnd(8)}  ${shown(value)}`);
-  for (const detail of finding.details ?? [])
+  const details = finding.details ?? [];
+  // The context after a change at the end of a text is the empty line behind its last newline.
+  for (const detail of details.at(-1)?.trim() === "" ? details.slice(0, -1) : details)
     lines.push(`   ${paint("cyan", "|")} ${paintDiff(shown(detail), paint)}`.trimEnd());
   lines.push(...labelled("why", finding.why, width, paint), ...labelled("fix", finding.fix, width, paint));
   return `${lines.join("\n")}\n`;
@@ -63,7 +65,7 @@ function labelled(label: string, text: string, width: number, paint: Paint): str
 
 /** A fix may offer several ways, three spaces apart: each gets a line of its own, to be read and copied. */
 export function steps(text: string): string[] {
-  return text.split(/ {3,}/);
+  return text.split(/ {3,}|, (?=or if the change is meant: )/);
 }
 
 /** A command stays on one line whatever its length: broken in two it would be another command. */

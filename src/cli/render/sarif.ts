@@ -55,6 +55,10 @@ function location({ where, path }: Finding): object {
   const region = where
     ? { startLine: where.line, startColumn: where.column, endColumn: where.column + where.length }
     : { startLine: 1 };
-  const uri = (where?.file ?? path ?? "waybill.yaml").split("/").map(encodeURIComponent).join("/");
+  const uri = (where?.file ?? path ?? "waybill.yaml")
+    .toWellFormed()
+    .split("/")
+    .map(encodeURIComponent)
+    .join("/");
   return { physicalLocation: { artifactLocation: { uri }, region } };
 }
