@@ -8,6 +8,8 @@ import { declaredPaths } from "../components/select.ts";
 import { componentId } from "../core/component.ts";
 import { WaybillError } from "../core/errors.ts";
 import { MANIFEST_FILE, parseManifest } from "../core/manifest.ts";
+import { safeText } from "../core/safe-text.ts";
+import { pathProblem } from "../core/tree.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import { walkTree } from "../hash/walk.ts";
 import { optionalText } from "./agent-folder.ts";
@@ -67,7 +69,8 @@ export async function initFolder(directory: string, options: { write: boolean })
     statSync(join(folder, pattern), { throwIfNoEntry: false }),
   );
   const detected = detect({
-    files: walk.files,
+    // A path that no manifest can hold is left to `waybill lock`, which says what is wrong with it.
+    files: walk.files.filter(({ path }) => pathProblem(path) === undefined),
     head: (path, bytes) => readHead(join(folder, path), bytes) ?? Buffer.alloc(0),
   });
   const text = manifestText(componentName(basename(folder), "agent"), detected, ignore, commandOf(folder));
@@ -127,8 +130,11 @@ function manifestText(
   ignore: readonly string[],
   start: { command: string[]; known: boolean },
 ): string {
+  // What YAML would read as a number, a truth value or nothing is quoted too.
   const quote = (value: string) =>
-    /^[A-Za-z0-9_./@-]+$/.test(value) && !/^[.-]?\d/.test(value) ? value : JSON.stringify(value);
+    /^[A-Za-z0-9_./@-]+$/.test(value) && !/^[.-]|^\d|^(?:true|false|null|yes|no|on|off)$/i.test(value)
+      ? value
+      : JSON.stringify(value);
   const lines = [
     "# yaml-language-server: $schema=./node_modules/waybill/docs/schemas/waybill.schema.json",
     "# What this agent is made of. `waybill lock` pins all of it into one release digest.",
@@ -138,7 +144,7 @@ function manifestText(
     "components:",
   ];
   for (const { declared, because } of detected) {
-    lines.push(`  - kind: ${declared.kind}   # ${because}`, `    name: ${quote(declared.name)}`);
+    lines.push(`  - kind: ${declared.kind}   # ${safeText(because)}`, `    name: ${quote(declared.name)}`);
     if (declared.path !== undefined) lines.push(`    path: ${quote(declared.path)}`);
     if (declared.paths) lines.push("    paths:", ...declared.paths.map((path) => `      - ${quote(path)}`));
   }

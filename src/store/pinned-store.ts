@@ -61,14 +61,15 @@ export class PinnedStore {
   }
 
   #makeFolder(folder: string): void {
-    for (const at of [this.#root, folder])
-      if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink())
-        throw new WaybillError("WB-STORE-003", `${at} is a link: what is kept would land elsewhere`, {
-          hint: `rm ${at}`,
-        });
     try {
+      for (const at of [this.#root, folder])
+        if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink())
+          throw new WaybillError("WB-STORE-003", `${at} is a link: what is kept would land elsewhere`, {
+            hint: `rm ${at}`,
+          });
       mkdirSync(folder, { recursive: true });
     } catch (cause) {
+      if (cause instanceof WaybillError) throw cause;
       const full = ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? "");
       throw new WaybillError(full ? "WB-STORE-002" : "WB-STORE-001", `${folder} cannot be made`, {
         hint: full ? "free some space" : "check that the agent's folder is writable",

@@ -61,20 +61,24 @@ export function channelFreshness(
   const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, now);
   if (here.length === 0 && kept.length === 0) {
     if (!strict) return skip(`no channel statement for ${target}; strict demands one`);
-    return one("noChannel", `no channel statement says what may run at ${target}`);
+    return one("noChannel", target, `no channel statement says what may run at ${target}`);
   }
   const valid = trustedChannels(here, agent, target, trust, now);
   const current = newest(valid);
   const floor = newest(kept);
   if (!current) {
-    if (here.length === 0) return one("noChannel", `no channel statement says what may run at ${target}`);
+    if (here.length === 0)
+      return one("noChannel", target, `no channel statement says what may run at ${target}`);
     const judged = judge(here[0]!, { evidence: "channel", agent, target }, trust, now);
     const detail = judged.ok ? "too few releasers signed it" : judged.detail;
-    return one("channelSigner", `the channel statement ${here[0]!.file} does not count: ${detail}`);
+    return one("channelSigner", target, `the channel statement ${here[0]!.file} does not count: ${detail}`);
   }
   const findings: { rule: RuleName; finding: Finding }[] = [];
   const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
-    findings.push({ rule, finding: finding(rule, message, { path: current.bundles[0]!.file, ...more }) });
+    findings.push({
+      rule,
+      finding: finding(rule, target, message, { path: current.bundles[0]!.file, ...more }),
+    });
 
   const highest = Math.max(current.channel.seq, floor?.channel.seq ?? 0);
   if (floor && current.channel.seq < floor.channel.seq)
@@ -144,22 +148,22 @@ function isChannelFor({ statement }: SignedStatement, agent: string, target: str
   return statement.predicate.agent === agent && statement.predicate.target === target;
 }
 
-function one(rule: RuleName, message: string): ChannelStep {
+function one(rule: RuleName, target: string, message: string): ChannelStep {
   const results = STEP.map((name): CheckResult => {
     if (name !== rule) return notEvaluated(name, `${VERIFY_RULES[rule].code} failed first`);
     return {
       code: VERIFY_RULES[name].code,
       status: "fail",
       coverage: "no statement counts",
-      findings: [finding(rule, message)],
+      findings: [finding(rule, target, message)],
     };
   });
   return { results, remember: [], expires: Number.POSITIVE_INFINITY };
 }
 
-function finding(name: RuleName, message: string, more: Partial<Finding> = {}): Finding {
+function finding(name: RuleName, target: string, message: string, more: Partial<Finding> = {}): Finding {
   const rule = VERIFY_RULES[name];
-  return { code: rule.code, message, why: rule.why, fix: rule.fix, ...more };
+  return { code: rule.code, message, why: rule.why, fix: rule.fix.replace("TARGET", target), ...more };
 }
 
 function notEvaluated(name: RuleName, reason: string): CheckResult {

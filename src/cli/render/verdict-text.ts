@@ -83,7 +83,7 @@ function nextStep(verdict: Verdict, { rules, width }: VerdictText): string[] {
   const first = verdict.blocking[0];
   const open = verdict.notEvaluated.find((item) => item.required);
   const code = first?.code ?? open?.code ?? "";
-  const fix = first?.fix ?? rules.get(code)?.fix ?? "";
+  const fix = first?.fix ?? rules.get(code)?.fix.replace("TARGET", verdict.target) ?? "";
   const word = `${WORD[verdict.outcome]}: `;
   const lines = steps(fix).flatMap((step) => wrapStep(shown(step), width - word.length));
   lines.push(`more: waybill explain ${code}`);
