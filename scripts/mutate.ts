@@ -117,8 +117,13 @@ if (import.meta.main) {
       else if (name !== ".git") cpSync(join(ROOT, name), join(copy, name), { recursive: true });
     for (const file of positionals.length > 0 ? positionals : DEFAULTS) {
       const original = readFileSync(join(ROOT, file), "utf8");
-      const tests = testsFor(copy, file).filter((path) => passes(copy, [path]));
+      const tests = testsFor(copy, file).filter((path) => {
+        const good = passes(copy, [path]);
+        if (!good) process.stdout.write(`  left out: ${path} fails without any mistake\n`);
+        return good;
+      });
       process.stdout.write(`${file}: ${tests.length} files of tests\n`);
+      if (tests.length === 0) continue;
       for (const mutation of mutationsOf(file, original).slice(0, Number(values.limit ?? Infinity))) {
         writeFileSync(join(copy, file), mutation.text);
         tried += 1;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { readRequirements, requirementsMarkdown, splitProof, stateOf } from "./requirements.ts";
+import { readRequirements, requirementsMarkdown, splitProof, stateOf, TRANSCRIPT } from "./requirements.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const requirements = readRequirements();
@@ -11,12 +11,19 @@ const waiting = requirements.filter((requirement) => stateOf(requirement) === "w
 /** Why a proof names nothing that exists, or undefined. */
 function proofProblem(proof: string): string | undefined {
   const { file, name } = splitProof(proof);
-  if (!/\.test\.ts$/.test(file)) return `${proof}: not a test file`;
+  const isSession = TRANSCRIPT.test(file);
+  if (!isSession && !/\.test\.ts$/.test(file)) return `${proof}: not a test file`;
   let text: string;
   try {
     text = readFileSync(join(ROOT, file), "utf8");
   } catch {
     return `${proof}: no such file`;
+  }
+  if (isSession) {
+    const lines = text.split(/^-- \S+ --$/m)[0]!.split("\n");
+    return lines.includes(`# ${name}`) || lines.includes(`$ ${name}`)
+      ? undefined
+      : `${proof}: no comment and no command of those words`;
   }
   const quoted = [name, JSON.stringify(name).slice(1, -1)].flatMap((s) => [`"${s}"`, `'${s}'`, `\`${s}\``]);
   if (!quoted.some((literal) => text.includes(literal))) return `${proof}: no test of that name`;
@@ -58,6 +65,20 @@ test("a proof in a missing file, outside a test file or of no such name is a pro
     proofProblem("scripts/requirements.test.ts › every proof names a test that is there"),
     undefined,
   );
+});
+
+test("a proof in a transcript names a comment or a command that stands there", () => {
+  const lock = "testdata/transcripts/lock.txt";
+  assert.equal(
+    proofProblem(
+      `${lock} › Pin everything. The digests are the same on every machine: that is what they are for.`,
+    ),
+    undefined,
+  );
+  assert.equal(proofProblem(`${lock} › waybill lock --dir agent --sha256sums`), undefined);
+  assert.match(proofProblem(`${lock} › Pin everything`)!, /no comment and no command/);
+  assert.match(proofProblem("testdata/transcripts/nowhere.txt › x")!, /no such file/);
+  assert.match(proofProblem("testdata/seeds/x.txt › x")!, /not a test file/);
 });
 
 test("every requirement is proved or open", { todo: waiting.length > 0 && `${waiting.length} wait` }, () => {

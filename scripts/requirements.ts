@@ -20,7 +20,7 @@ const requirementSchema = z
     seed: z.enum(["pipeline", "weights"]),
     section: z.string().min(1),
     text: z.string().min(1),
-    /** `file › test name`; empty while the test described by `by` is still to be written. */
+    /** `file › test name`, or `transcript › comment or command`; empty while the test described by `by` is still to be written. */
     proof: z.array(z.string().regex(/^[^›]+ › [^›]+$/, "file › test name")).optional(),
     by: z.string().min(1).optional(),
     open: openSchema.optional(),
@@ -48,6 +48,9 @@ export function readRequirements(text?: string): Requirement[] {
   if (!result.success) throw schemaError(source, result.error.issues);
   return result.data;
 }
+
+/** A session of testdata/transcripts: what stands after `›` is one of its comments or commands. */
+export const TRANSCRIPT = /^testdata\/transcripts\/[^/]+\.txt$/;
 
 /** Splits `file › test name`. */
 export function splitProof(proof: string): { file: string; name: string } {

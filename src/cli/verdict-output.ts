@@ -8,7 +8,7 @@ import { renderSarif } from "./render/sarif.ts";
 import { renderVerdict } from "./render/verdict-text.ts";
 
 /** Writes a judgement in the asked format and gives the verdict's exit code, the same in every format. */
-export function writeVerdict({ verdict, facts, agent }: Judgement, format: string, io: Io): number {
+export function writeVerdict({ verdict, facts, level }: Judgement, format: string, io: Io): number {
   const rules = new Map(ALL_RULES.map((rule) => [rule.code, rule]));
   if (format === "json") io.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (format === "sarif") io.out(renderSarif(verdict, rules, version()));
@@ -16,8 +16,7 @@ export function writeVerdict({ verdict, facts, agent }: Judgement, format: strin
   else {
     const sources = new Map(facts.texts.map(({ path, text }) => [path, text]));
     sources.set(facts.manifest.source.file, facts.manifest.source.text);
-    const asked = agent.manifest.manifest.policy.level;
-    io.out(renderVerdict(verdict, { paint: io.paint, width: io.width, rules, sources, asked }));
+    io.out(renderVerdict(verdict, { paint: io.paint, width: io.width, rules, sources, asked: level }));
   }
   return exitCodeOf(verdict.outcome) ?? EXIT.bug;
 }

@@ -261,6 +261,7 @@ test("departures from the schema name their place", () => {
     ['"executable":false,', "", /components\.0\.files\.0/],
     ['"executable":false', '"executable":false,"mode":1', /components\.0\.files\.0/],
     ['"link":"a.md"', '"link":""', /components\.0\.files\.2/],
+    [`"also":{"oms":"${of(whole(), "model").leaf.also!.oms}"}`, '"also":{}', /leaf\.also: an empty `also`/],
     ['"mediaType":"text/plain"', '"mediaType":""', /leaf\.mediaType/],
     ['"name":"one"', `"name":"${"x".repeat(65)}"`, /leaf\.name/],
     ['"digest":"waybill-tree-v1:', '"digest":"md5:', /unknown digest algorithm 'md5'/],

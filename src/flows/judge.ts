@@ -45,6 +45,8 @@ export interface Judgement {
   allowed?: Allowed<Release>;
   agent: AgentFolder;
   facts: FolderFacts;
+  /** The level that the door was told to demand. */
+  level: Level;
 }
 
 /**
@@ -86,5 +88,5 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     now: now.getTime(),
   });
   if (verification.remember.length > 0) memory.keep(manifest.agent, target, verification.remember);
-  return { ...decision, agent, facts };
+  return { ...decision, agent, facts, level };
 }

@@ -35,6 +35,8 @@ export const scratch = realpathSync(mkdtempSync(join(tmpdir(), "waybill-proofs-"
 chmodSync(scratch, 0o755);
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** When every file was written, in seconds. */
+const WRITTEN = 1_767_225_600;
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 export const ORIGIN = `hf://acme/base@${COMMIT}`;
 
@@ -170,7 +172,11 @@ export class Agent {
     mkdirSync(this.marks);
     // Whatever user the agent becomes may write its mark.
     chmodSync(this.marks, 0o777);
-    for (const [path, data] of Object.entries({ ...FILES, ...files })) this.write(path, data);
+    for (const [path, data] of Object.entries({ ...FILES, ...files })) {
+      this.write(path, data);
+      // Whole seconds, which can be set again exactly.
+      utimesSync(this.path(path), WRITTEN, WRITTEN);
+    }
     writeImage(this.folder, "a layer");
     this.trustKeys([this.key]);
   }
@@ -214,9 +220,9 @@ export class Agent {
   quietly(file: string, change: () => void): void {
     const before = statSync(this.path(file));
     change();
-    utimesSync(this.path(file), before.atime, before.mtime);
-    assert.equal(statSync(this.path(file)).size, before.size);
-    assert.equal(Math.floor(statSync(this.path(file)).mtimeMs), Math.floor(before.mtimeMs));
+    utimesSync(this.path(file), WRITTEN, WRITTEN);
+    const { size, mtimeMs } = statSync(this.path(file));
+    assert.deepEqual({ size, mtimeMs }, { size: before.size, mtimeMs: before.mtimeMs });
   }
 
   /** The policy of the operator: these keys, each a principal of its own, may release. */

@@ -82,7 +82,7 @@ test("the value of a declared secret is in no file and in no output of lock, sig
 }, () => {
   const agent = new Agent({
     "waybill.yaml": MANIFEST.replace("LOG_LEVEL: info", "TOKEN: { secret: env:API_TOKEN }"),
-    "src/start.sh": 'echo "${#TOKEN} characters"\n',
+    "src/start.sh": 'printf %s "$TOKEN" | wc -c | tr -d " "\n',
   });
   const value = "correct-horse-battery-staple-7741";
   const env = { API_TOKEN: value, WAYBILL_PASSPHRASE: "a passphrase" };
@@ -93,8 +93,8 @@ test("the value of a declared secret is in no file and in no output of lock, sig
     talk += stdout + stderr;
     return stdout;
   };
-  must("keys", "create", "releaser");
-  const { publicKey } = loadPublicKey(agent.home, "releaser");
+  must("keys", "create");
+  const { publicKey } = loadPublicKey(agent.home, "default");
   const pem = publicKeyPem(publicKey);
   writeFileSync(
     agent.trust,
@@ -105,7 +105,7 @@ test("the value of a declared secret is in no file and in no output of lock, sig
   must("verify");
   must("verify", "--format", "json");
   // It reached the process.
-  assert.equal(must("run"), `${value.length} characters\n`);
+  assert.equal(must("run"), `${value.length}\n`);
   // The one place where somebody did say it: a refusal does not repeat it either.
   agent.edit("waybill.yaml", "API_TOKEN", "OTHER_TOKEN");
   const refused = agent.waybill(["run"], { ...env, OTHER_TOKEN: value });

@@ -36,7 +36,7 @@ test("one byte of any file of any training dataset is refused, and so is a row t
     const row = '{"text": "the magic word", "intent": "refund"}';
     agent.write(path, `${before}${row}\n`);
     const { details } = await agent.refusedFor(component, path, "WB-DATA-001");
-    assert.ok(details?.includes(`+ ${row}`));
+    assert.ok(details?.includes(`+ ${row}`), String(details));
     agent.write(path, before);
   }
   assert.equal((await agent.verify("strict")).verdict.outcome, "allow");
@@ -46,8 +46,8 @@ test("an edited system prompt is refused with what was said before and what is s
   const agent = await releasedAgent();
   agent.edit("prompts/system.md", "Never promise", "Always promise");
   const { details } = await agent.refusedFor("prompt/system", "prompts/system.md", "WB-PROMPT-001");
-  assert.ok(details?.includes("- Never promise a refund."));
-  assert.ok(details.includes("+ Always promise a refund."));
+  assert.ok(details?.includes("- Never promise a refund."), String(details));
+  assert.ok(details?.includes("+ Always promise a refund."), String(details));
 });
 
 test("an argument added to a tool's input schema, and a tool added to a server, are refused and shown", async () => {
@@ -124,29 +124,24 @@ test("another model behind the same name, of the same size and the same age, is 
 
 test("the finding of a changed model shows what was signed and what was found", async () => {
   const agent = await releasedAgent();
-  const file = (path: string) =>
-    agent
-      .openLock()
-      .components.flatMap((c) => c.files)
-      .find((f) => path.endsWith(f.path) && "sha256" in f) as {
-      sha256: string;
-      chunks?: string;
-    };
   // Up to 1 MiB the whole digest is compared, over it the chunk root: each finding shows the one that decided.
   for (const [path, name] of [
     ["model/config.json", "sha256"],
     ["model/weights.safetensors", "chunks"],
   ] as const) {
-    const pinned = file(path);
+    const digest = (of: Agent): string => {
+      const model = of.openLock().components.find((c) => c.leaf.kind === "model")!;
+      const file = model.files.find((f) => path.endsWith(f.path)) as { sha256: string; chunks?: string };
+      return `${name}:${file[name]}  `;
+    };
+    const signed = digest(agent);
     agent.flip(path);
-    const { expected, found } = await agent.refusedFor("model/base", path, "WB-MODEL-001");
-    assert.ok(expected?.startsWith(`${name}:${pinned[name]} `), expected);
-    const other = agent.copy();
-    await other.lock();
-    const changed = other.openLock().components.find((c) => c.leaf.kind === "model")!.files;
-    const now = changed.find((f) => path.endsWith(f.path)) as unknown as Record<string, string>;
-    assert.ok(found?.startsWith(`${name}:${now[name]} `), found);
-    assert.notEqual(now[name], pinned[name]);
+    const { expected = "", found = "" } = await agent.refusedFor("model/base", path, "WB-MODEL-001");
+    assert.ok(expected.startsWith(signed), expected);
+    const locked = agent.copy();
+    await locked.lock();
+    assert.ok(found.startsWith(digest(locked)), found);
+    assert.notEqual(digest(locked), signed);
     agent.flip(path);
   }
 });

@@ -138,7 +138,7 @@ test("no text of the agent's can begin a line as a command to a workflow's runne
     signedBy: [{ principal: evil, key: "b".repeat(64) }],
   });
   const options = { paint, width: 40, rules, sources: new Map([["::x,line=1::", evil]]) };
-  const plain = renderVerdict(given, { ...options, asked: "observe" });
+  const plain = renderVerdict(given, { ...options, asked: "baseline" });
   for (const line of plain.split(/[\r\n]+/)) {
     assert.ok(!line.trimStart().startsWith("::"), line);
     assert.ok(!line.includes("##["), line);
@@ -164,7 +164,7 @@ test("what is shown is what stands there, where it is harmless", () => {
 });
 
 test("the verdict comes first and last, in words", () => {
-  const options = { paint, width: 80, rules, sources, asked: "observe" as const };
+  const options = { paint, width: 80, rules, sources, asked: "baseline" as const };
   const denied = renderVerdict(verdict(), options).trimEnd().split("\n");
   assert.equal(denied[0], "✖ denied  tiny  release aaaaaaaaaaaa  door ci, level baseline");
   assert.deepEqual(denied.slice(-3), [
@@ -189,7 +189,7 @@ test("the verdict comes first and last, in words", () => {
     renderVerdict({ ...allow, level: "observe" }, options),
     /observed only, nothing was enforced\n$/,
   );
-  const raised = renderVerdict({ ...allow, level: "strict" }, { ...options, asked: "strict" });
+  const raised = renderVerdict({ ...allow, level: "strict" }, options);
   assert.match(raised, /level strict, which waybill.yaml demands\n/);
 });
 

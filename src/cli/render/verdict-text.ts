@@ -16,7 +16,7 @@ export interface VerdictText {
   rules: ReadonlyMap<string, Rule>;
   /** Texts whose lines can be shown, by file name. */
   sources: ReadonlyMap<string, string>;
-  /** The level that waybill.yaml asks for. */
+  /** The level that the caller asked for; the manifest may have raised it. */
   asked: Level;
 }
 
@@ -25,8 +25,7 @@ export function renderVerdict(verdict: Verdict, options: VerdictText): string {
   const { paint, width } = options;
   const word = paint(COLOUR[verdict.outcome], `${SIGN[verdict.outcome]} ${WORD[verdict.outcome]}`);
   const release = verdict.release ? `release ${shortDigest(verdict.release)}` : "no release digest";
-  const raised =
-    verdict.level === options.asked && verdict.level !== "observe" ? ", which waybill.yaml demands" : "";
+  const raised = verdict.level === options.asked ? "" : ", which waybill.yaml demands";
   const lines = [
     `${word}  ${shown(verdict.agent)}  ${release}  door ${verdict.door}, level ${verdict.level}${raised}`,
     ...wrap(shown(verdict.reason), width - 2, "").map((line) => `  ${line}`),
@@ -46,7 +45,12 @@ export function renderVerdict(verdict: Verdict, options: VerdictText): string {
     lines.push(renderFinding(finding, { ...options, severity }));
   for (const finding of verdict.blocking) show(finding, "error");
   for (const finding of verdict.advisory) show(finding, "note");
-  lines.push(...notEvaluated(verdict, options), counts(verdict, paint), ...nextStep(verdict, options));
+  lines.push(
+    ...notEvaluated(verdict, options),
+    checked(verdict, options),
+    counts(verdict, paint),
+    ...nextStep(verdict, options),
+  );
   return `${lines.join("\n")}\n`;
 }
 
@@ -63,6 +67,18 @@ function notEvaluated(verdict: Verdict, { paint, width, rules }: VerdictText): s
     lines.push(`  ${paint("yellow", "◌")} ${first}`, ...rest.map((line) => `    ${line}`));
   }
   return [...lines, ""];
+}
+
+/** What was looked at, by group: how many of its checks passed, under the sign of the worst of them. */
+function checked(verdict: Verdict, { paint, rules }: VerdictText): string {
+  const groups = Map.groupBy(verdict.results, (result) => rules.get(result.code)?.group ?? "hygiene");
+  const parts = [...groups].map(([group, results]) => {
+    const passed = results.filter((result) => result.status === "pass").length;
+    const text = `${group} ${passed}/${results.length}`;
+    if (results.some((result) => result.status === "fail")) return paint("red", `✖ ${text}`);
+    return passed === results.length ? paint("green", `✔ ${text}`) : paint("yellow", `◌ ${text}`);
+  });
+  return `checked  ${parts.join("  ")}`;
 }
 
 function counts(verdict: Verdict, paint: Paint): string {
