@@ -44,7 +44,9 @@ async function run(...argv: string[]): Promise<{ code: number; out: string; err:
     interactive: false,
     paint: (_, text) => text,
   };
-  return { code: await main([...argv, "--format", "json"], io), out, err };
+  const end = argv.indexOf("--");
+  const words = argv.toSpliced(end === -1 ? argv.length : end, 0, "--format", "json");
+  return { code: await main(words, io), out, err };
 }
 
 /** Parses a text with a published schema; anything that the schema does not know is an error. */
@@ -91,7 +93,10 @@ test("every command's JSON follows its schema, from the first to the last", asyn
   const refused = await run("run", ...trust, ...dir);
   assert.equal(refused.code, 125);
   assert.equal(refused.out, "");
-  parse("verdict", refused.err.slice(0, refused.err.lastIndexOf("}") + 1));
+  parse("run", refused.err);
+  const other = await run("run", ...trust, ...dir, "--", "sh", "-c", "true");
+  assert.equal(other.code, 125);
+  parse("run", other.err);
 });
 
 test("explanations and errors follow theirs", async () => {

@@ -153,8 +153,8 @@ function refusals(release: string): Refusal[] {
     );
     const ms = performance.now() - start;
     flip(scratch, tampering);
-    const verdict = JSON.parse(stderr.slice(0, stderr.lastIndexOf("}") + 1)) as Verdict;
-    const finding = verdict.blocking.find((f) => f.path === tampering.path);
+    const { verdict } = JSON.parse(stderr) as { verdict?: Verdict };
+    const finding = verdict?.blocking.find((f) => f.path === tampering.path);
     if (status !== 125 || stdout !== "" || !finding)
       throw new Error(`${tampering.path} was changed and not refused: status ${status}\n${stderr}`);
     const sources = new Map([["waybill.yaml", readFileSync(join(scratch, "waybill.yaml"), "utf8")]]);

@@ -41,7 +41,7 @@ const WHY: Record<Kind, string> = {
 export function integrityCheck(kind: Kind): Check {
   const rule: Rule = {
     code: `WB-${FAMILY[kind]}-001`,
-    title: `the ${kind} on disk is the one that was locked`,
+    title: `${kind}: the bytes on disk are the locked ones`,
     why: `The release digest covers every byte of every ${kind} component. Where the bytes differ, ${WHY[kind]}. A file that cannot be read counts as changed: what is claimed must be proved.`,
     fix: "restore the file, or if the change is meant: waybill lock && waybill sign",
     group: "integrity",
@@ -85,7 +85,7 @@ function compareComponent(
     return [
       ...findings.slice(0, MAX_FINDINGS),
       make.plain(`${id}: ${rest} more paths differ`, {
-        details: ["`waybill check --format json` lists all"],
+        details: [`the first ${MAX_FINDINGS} are shown; put these right first`],
       }),
     ];
   }
@@ -166,8 +166,18 @@ function say(side: Difference["locked"] | Difference["found"], chunks: boolean):
 }
 
 function restore(d: Difference, path: string, facts: FolderFacts): string {
-  if (facts.git.state === "tracked" && facts.git.files.has(path)) return `git checkout -- '${path}'`;
+  const tracked = facts.git.state === "tracked" && facts.git.files.has(path);
+  if (d.what === "executable") {
+    const bit = isExecutable(d.locked) ? "+x" : "-x";
+    // Where git tracks the file, the bit that counts is the one in its index.
+    return tracked ? `git update-index --chmod=${bit} '${path}'` : `chmod ${bit} '${path}'`;
+  }
+  if (tracked) return `git checkout -- '${path}'`;
   return d.what === "added" ? `rm '${path}'` : `restore ${path} from where it came`;
+}
+
+function isExecutable(leaf: Difference["locked"]): boolean {
+  return leaf !== undefined && !isLink(leaf) && leaf.executable;
 }
 
 /** Which chunks and tensors of a large file changed, or a text diff where the pinned text is at hand. */

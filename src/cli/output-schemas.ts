@@ -45,7 +45,7 @@ const checkResult = z.discriminatedUnion("status", [
   z.strictObject({ ...checked, status: z.literal("not-evaluated"), reason: z.string() }),
 ]) satisfies z.ZodType<CheckResult>;
 
-/** `check` and `verify`, and `run` where it refuses (there on standard error). */
+/** `check` and `verify`. */
 export const verdictSchema = z.strictObject({
   outcome: z.enum(["allow", "deny", "cannot-tell"]),
   reason: z.string().meta({ description: "the one sentence that decides it" }),
@@ -156,6 +156,52 @@ const rule = z.strictObject({
 /** `explain`: all codes as a list; one code as its rule, or as a job error, which has only a title. */
 export const explainOutputSchema = z.union([z.array(listed), rule, listed]);
 
+const claim = z.strictObject({
+  name: z.string(),
+  holds: z.boolean(),
+  grade: z.enum([
+    "kernel-observed",
+    "process-mutable",
+    "kubelet-claimed",
+    "api-declared",
+    "canary-tested",
+    "unobservable",
+  ]),
+  reason: z.string(),
+});
+const refused = <T extends string>(reason: T) => ({ event: z.literal("refused"), reason: z.literal(reason) });
+
+/** One line of `run`, on standard error: JSON Lines. Standard output is the command's own. */
+export const runOutputSchema = z.union([
+  z.strictObject({
+    event: z.literal("copied"),
+    folder: z.string(),
+    files: z.int(),
+    bytes: z.int(),
+    claims: z.array(claim),
+  }),
+  z.strictObject({
+    event: z.literal("started"),
+    pid: z.int(),
+    claims: z.array(claim),
+    environment: z.array(
+      z.strictObject({
+        name: z.string(),
+        kind: z.enum(["literal", "inherited", "secret", "waybill"]),
+        from: z.string().exactOptional(),
+        absent: z.literal(true).exactOptional(),
+      }),
+    ),
+  }),
+  z.strictObject({ event: z.literal("ended"), code: z.int().nullable(), signal: z.string().nullable() }),
+  z.strictObject({ ...refused("denied"), verdict: verdictSchema }),
+  z.strictObject({ ...refused("other-command"), declared: z.array(z.string()), asked: z.array(z.string()) }),
+  z.strictObject({ ...refused("mismatch"), path: z.string(), expected: z.string(), found: z.string() }),
+  z.strictObject({ ...refused("expired"), validUntil: z.number() }),
+  z.strictObject({ ...refused("interrupted"), signal: z.string() }),
+  z.strictObject({ ...refused("error"), error: z.lazy(() => errorOutputSchema.shape.error) }),
+]);
+
 /** Any command whose job could not be done. Exit code 2 for WB-INPUT-007, else 4. */
 export const errorOutputSchema = z.strictObject({
   error: z.strictObject({
@@ -171,6 +217,7 @@ export const OUTPUT_SCHEMAS: Readonly<Record<string, { schema: z.ZodType; title:
   lock: { schema: lockOutputSchema, title: "what `waybill lock` prints" },
   sign: { schema: signOutputSchema, title: "what `waybill sign` prints" },
   "channel-allow": { schema: channelAllowOutputSchema, title: "what `waybill channel allow` prints" },
+  run: { schema: runOutputSchema, title: "what `waybill run` prints on standard error, an object a line" },
   keys: { schema: keysOutputSchema, title: "what `waybill keys create` and `waybill keys show` print" },
   init: { schema: initOutputSchema, title: "what `waybill init` prints" },
   explain: { schema: explainOutputSchema, title: "what `waybill explain` prints" },

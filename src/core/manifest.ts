@@ -95,7 +95,7 @@ export const manifestSchema = z.strictObject({
         .max(500)
         .default([])
         .meta({
-          description: "codes that block this agent at every level",
+          description: "codes that block this agent at baseline and at strict",
         }),
     })
     .default({ level: "observe", deny: [] }),
@@ -143,13 +143,26 @@ export function schemaError(
     // A key that is not known is shown itself, not the map around it.
     const unknown = issue.keys?.slice(0, 1) ?? [];
     const at = source.locate([...issue.path, ...unknown] as DocumentPath);
-    return `${at.file}:${at.line}:${at.column}: ${issue.path.join(".") || "document"}: ${lowerFirst(issue.message)}`;
+    return `${at.file}:${at.line}:${at.column}: ${issue.path.join(".") || "document"}: ${plainly(issue.message)}`;
   });
   return new WaybillError("WB-INPUT-006", lines.join("\n"), {
     hint: `the schema is docs/schemas/waybill.schema.json; editors check ${source.file} by its first line`,
   });
 }
 
-function lowerFirst(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1);
+/** The schema library's words in ours: lower case, and no `undefined` for what is simply not there. */
+function plainly(message: string): string {
+  const [, wanted, found] = /^Invalid input: expected (\w+), received (\w+)$/.exec(message) ?? [];
+  if (wanted === undefined) return message.charAt(0).toLowerCase() + message.slice(1);
+  const called = WORDS[wanted] ?? wanted;
+  return found === "undefined" ? `missing: ${called} belongs here` : `must be ${called}, found ${found}`;
 }
+
+const WORDS: Readonly<Record<string, string>> = {
+  object: "a mapping",
+  array: "a list",
+  string: "text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+};
