@@ -1,15 +1,38 @@
 #!/usr/bin/env node
 // Gets onto a Node that can run Waybill, then hands over. Plain JavaScript: an old Node must be able to read it.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync } from "node:fs";
 import module from "node:module";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+/**
+ * A folder for compiled code below WAYBILL_HOME, or nothing. What lies there is run, so it and the home must be
+ * ours and nobody else's to write; the runtime's own default below the temporary folder is anybody's to prepare.
+ */
+function compileCache() {
+  const home = process.env.WAYBILL_HOME || join(homedir(), ".waybill");
+  const folder = join(home, "compile-cache");
+  const isOurs = (path) => {
+    const stat = lstatSync(path);
+    return stat.isDirectory() && stat.uid === process.getuid?.() && (stat.mode & 0o022) === 0;
+  };
+  try {
+    if (!isOurs(home)) return undefined;
+    mkdirSync(folder, { mode: 0o700, recursive: true });
+    return isOurs(folder) ? folder : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 const [major, minor] = process.versions.node.split(".").map(Number);
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 if (major >= 26 || (major === 24 && minor >= 15)) {
-  module.enableCompileCache?.();
+  const cache = compileCache();
+  if (cache) module.enableCompileCache?.(cache);
   const checkout = existsSync(here("../src/cli/start.ts"));
   await import(checkout ? "../src/cli/start.ts" : "../dist/cli/start.js");
 } else {

@@ -552,6 +552,12 @@ function locks(): Vector[] {
     ["lie: an image's blob under another name", fileLie("image", (f) => ({ ...f, path: `${f.path}.old` }))],
     ["lie: an executable blob", fileLie("image", (f) => ({ ...f, executable: true }))],
     ["lie: an image as a tree", lie("image", { digest: treeDigest(toolFiles) })],
+    ["lie: a declared component is not pinned", encodeLock(makeLock(full.agent, full.settings, others))],
+    [
+      "lie: a pinned component is not declared",
+      encodeLock(makeLock(full.agent, small.settings, full.components)),
+    ],
+    ["lie: another origin than the declared one", lie("model", { origin: "hf://acme/other@0123456789abcdef" })],
     ["lie: an image's manifest is not among its files", lie("image", { digest: `sha256:${sha256("x")}` })],
   ];
   return texts.map(([name, input]) => {

@@ -24,9 +24,9 @@ export interface CopyPlan {
   files: readonly PlannedFile[];
   /** Links inside the agent's folder: their paths and targets as stored. */
   links: readonly { path: string; link: string }[];
-  /** The user that the agent runs as, where Waybill is root; default 65532. */
+  /** The user that the release declares; where Waybill is root, the operator must allow it. */
   user?: number;
-  /** Texts that were verified in memory: waybill.yaml and waybill.lock. */
+  /** Texts that were verified in memory: waybill.lock. */
   extra: readonly { path: string; data: string | Uint8Array }[];
 }
 

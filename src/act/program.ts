@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, closeSync, constants, openSync, readSync, realpathSync, statSync } from "node:fs";
-import { delimiter, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { WaybillError } from "../core/errors.ts";
-import { impassableFolder } from "./reach.ts";
+import { impassableFolder, isWithin } from "./reach.ts";
+import { AGENT_GROUP } from "./users.ts";
 
 /** The program of a command, found and known to be executable. */
 export interface Program {
@@ -147,7 +148,12 @@ function mayExecute(path: string, user: number | undefined): boolean {
       return false;
     }
   }
-  const { status, error } = spawnSync(TEST, ["-x", path], { uid: user, gid: user, env: {}, stdio: "ignore" });
+  const { status, error } = spawnSync(TEST, ["-x", path], {
+    uid: user,
+    gid: AGENT_GROUP,
+    env: {},
+    stdio: "ignore",
+  });
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
   if (code === "EPERM" || code === "EINVAL" || code === "EAGAIN")
     throw notStarted(`uid ${process.getuid?.()} cannot run a process as uid ${user}`, {
@@ -157,7 +163,7 @@ function mayExecute(path: string, user: number | undefined): boolean {
   if (status === 0 || status === 1) return status === 0;
   // No such tool here: the mode bits are the next best, and execve has the last word.
   const stat = statSync(path);
-  const bit = stat.uid === user ? 0o100 : stat.gid === user ? 0o010 : 0o001;
+  const bit = stat.uid === user ? 0o100 : stat.gid === AGENT_GROUP ? 0o010 : 0o001;
   return (stat.mode & bit) !== 0 && impassableFolder(path, user) === undefined;
 }
 
@@ -179,9 +185,4 @@ function statOf(path: string): ReturnType<typeof statSync> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function isWithin(folder: string, path: string): boolean {
-  const way = relative(folder, path);
-  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

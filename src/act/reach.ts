@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, isAbsolute, relative, sep } from "node:path";
+import { AGENT_GROUP } from "./users.ts";
 
 /** Every folder above a path, the nearest first, `/` last. */
 export function ancestors(path: string): string[] {
@@ -11,8 +12,8 @@ export function ancestors(path: string): string[] {
 }
 
 /**
- * The outermost folder on the way to an absolute path that a user with one group of the same number cannot
- * pass, as the permission bits say; undefined when there is none. It does not know of access control lists:
+ * The outermost folder on the way to an absolute path that a user with the agents' group alone cannot pass, as
+ * the permission bits say; undefined when there is none. It does not know of access control lists:
  * it explains a refusal and chooses between places, the kernel decides.
  */
 export function impassableFolder(path: string, user: number): string | undefined {
@@ -21,7 +22,7 @@ export function impassableFolder(path: string, user: number): string | undefined
     .find((folder) => {
       const stat = statSync(folder, { throwIfNoEntry: false });
       if (!stat) return false;
-      const bit = stat.uid === user ? 0o100 : stat.gid === user ? 0o010 : 0o001;
+      const bit = stat.uid === user ? 0o100 : stat.gid === AGENT_GROUP ? 0o010 : 0o001;
       return (stat.mode & bit) === 0;
     });
 }
@@ -37,4 +38,10 @@ export function replaceable(path: string): string | undefined {
     if ((stat.mode & 0o022) !== 0 && (stat.mode & 0o1000) === 0) return `${folder} is writable for others`;
   }
   return undefined;
+}
+
+/** True for what is below a folder, not for the folder itself. Both are real paths, or both are not. */
+export function isWithin(folder: string, path: string): boolean {
+  const way = relative(folder, path);
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }

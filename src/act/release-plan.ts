@@ -1,7 +1,7 @@
 import { isObservedLink, type ObservedComponent } from "../components/observed.ts";
 import { componentId } from "../core/component.ts";
 import { encodeLock, LOCK_FILE, type Lock, releaseOf } from "../core/lock.ts";
-import { MANIFEST_FILE, type Manifest, type ManifestSource } from "../core/manifest.ts";
+import type { Manifest } from "../core/manifest.ts";
 import type { Release } from "../core/release.ts";
 import { settingsDigest, settingsOf } from "../core/settings.ts";
 import { isLink } from "../core/tree.ts";
@@ -13,7 +13,7 @@ import type { CopyPlan, PlannedFile } from "./copy-plan.ts";
  * allowed release, the manifest its settings, and every file of it must have been read.
  *
  * @param lock the lock that was verified
- * @param source the manifest that was verified
+ * @param manifest the manifest that was verified
  * @param components the components as they were read
  * @returns the plan, and the command and environment that belong to it
  * @throws TypeError when one of them is not of the allowed release: a bug of the caller
@@ -21,7 +21,7 @@ import type { CopyPlan, PlannedFile } from "./copy-plan.ts";
 export function planOf(
   allowed: Allowed<Release>,
   lock: Lock,
-  { manifest, source }: ManifestSource,
+  { manifest }: { manifest: Manifest },
   components: readonly ObservedComponent[],
 ): { plan: CopyPlan; start: Manifest["start"] } {
   const { digest, document } = allowed.value;
@@ -51,10 +51,8 @@ export function planOf(
       files,
       links,
       ...(start.user === undefined ? {} : { user: start.user }),
-      extra: [
-        { path: MANIFEST_FILE, data: source.text },
-        { path: LOCK_FILE, data: encodeLock(lock) },
-      ],
+      // Not the manifest: its comments are under no digest. The lock has one form, and all of it is.
+      extra: [{ path: LOCK_FILE, data: encodeLock(lock) }],
     },
     start,
   };

@@ -4,16 +4,15 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
-  readlinkSync,
   realpathSync,
   rmSync,
   statfsSync,
   writeFileSync,
 } from "node:fs";
-import { hostname, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { WaybillError } from "../core/errors.ts";
+import { isGone, type Owner, ourselves, readIfThere } from "./owner.ts";
 import { impassableFolder, replaceable } from "./reach.ts";
 
 /**
@@ -28,17 +27,6 @@ const ROOT_BASE = "/run/waybill";
 
 /** A folder without a record is being made or was left half made: it is stale after this many milliseconds. */
 const UNRECORDED_MS = 10 * 60_000;
-
-/** Who made a folder, as far as another process can judge whether it still runs. */
-interface Owner {
-  pid: number;
-  /** Field 22 of /proc/PID/stat, in clock ticks since boot: a pid may be used again. */
-  started?: string | undefined;
-  /** Both, and the host, say where the pid means something. */
-  boot?: string | undefined;
-  pidNamespace?: string | undefined;
-  host: string;
-}
 
 /**
  * Makes a fresh folder, closed to everyone else, for a copy of so many bytes, and removes what crashed runs
@@ -89,13 +77,31 @@ function explicitBase(runDir: string): string {
   const path = resolve(runDir);
   try {
     mkdirSync(path, { recursive: true, mode: 0o755 });
-    return realpathSync(path);
+    const base = realpathSync(path);
+    refuseOpenBase(base);
+    return base;
   } catch (cause) {
+    if (cause instanceof WaybillError) throw cause;
     throw new WaybillError("WB-STORE-001", `WAYBILL_RUN_DIR ${path} cannot be used`, {
       hint: "name a folder, on a disk with room for the agent, that waybill can create folders in",
       cause,
     });
   }
+}
+
+/**
+ * Where somebody else can rename what is in the base, they can put another folder in the place of a verified
+ * copy. What lies further up is only graded (`replaceable`): in a container it is often not ours to change.
+ */
+function refuseOpenBase(base: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, mode } = lstatSync(base);
+  const open = (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
+  if (uid === 0 && !open) return;
+  const why = uid === 0 ? "is writable for others and not sticky" : `belongs to uid ${uid}`;
+  throw new WaybillError("WB-STORE-001", `WAYBILL_RUN_DIR ${base} ${why}: a copy in it could be replaced`, {
+    hint: "name a folder that belongs to root and that root alone can write to, for example one inside of it",
+  });
 }
 
 function chooseBase(need: number, user: number | undefined): string {
@@ -109,7 +115,8 @@ function chooseBase(need: number, user: number | undefined): string {
   return good ?? bases[0]!;
 }
 
-function rootBase(): string[] {
+/** The base for root where it is safe, else nothing. */
+export function rootBase(): string[] {
   try {
     mkdirSync(ROOT_BASE, { recursive: true, mode: 0o755 });
     const base = realpathSync(ROOT_BASE);
@@ -155,52 +162,5 @@ function removeStale(base: string): void {
     } catch {
       // Somebody else is removing it, or its record is damaged: not ours to judge.
     }
-  }
-}
-
-/** True when the process that made a folder certainly does not run any more. */
-function isGone(owner: Owner): boolean {
-  const us = ourselves();
-  if (owner.boot === undefined || us.boot === undefined) return owner.host === us.host && !exists(owner.pid);
-  if (owner.boot !== us.boot) return owner.host === us.host;
-  if (owner.pidNamespace !== us.pidNamespace) return false;
-  return startTime(owner.pid) !== owner.started;
-}
-
-function ourselves(): Owner {
-  return {
-    pid: process.pid,
-    started: startTime(process.pid),
-    boot: readIfThere("/proc/sys/kernel/random/boot_id")?.trim(),
-    pidNamespace: tryOr(() => readlinkSync("/proc/self/ns/pid")),
-    host: hostname(),
-  };
-}
-
-/** Field 22 of /proc/PID/stat; undefined when there is no such process. */
-function startTime(pid: number): string | undefined {
-  const stat = readIfThere(`/proc/${pid}/stat`);
-  // The second field, the name, may hold spaces and parentheses; field 22 is the 20th after it.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-function readIfThere(path: string): string | undefined {
-  return tryOr(() => readFileSync(path, "utf8"));
-}
-
-function tryOr<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch {
-    return undefined;
   }
 }

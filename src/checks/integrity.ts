@@ -62,9 +62,17 @@ function run(rule: Rule, kind: Kind, facts: FolderFacts): CheckResult {
     const id = componentId(component.leaf);
     const observed = facts.components.find((c) => c.id === id);
     files += component.files.length;
-    // A component that the manifest no longer declares is the settings' affair, and fails there.
     if (observed) findings.push(...compareComponent(rule, component, observed, facts));
+    else
+      findings.push(
+        findingMaker(rule, id, facts).plain(`${id} is locked and waybill.yaml does not declare it`, {}),
+      );
   }
+  for (const { id, declared } of facts.components)
+    if (declared.kind === kind && !locked.some(({ leaf }) => componentId(leaf) === id))
+      findings.push(
+        findingMaker(rule, id, facts).plain(`${id} is declared and waybill.lock does not pin it`, {}),
+      );
   const count = `${locked.length} component${locked.length === 1 ? "" : "s"}, ${files} file${files === 1 ? "" : "s"}`;
   return verdictOf(rule, findings, locked.length === 0 ? `the release has no ${kind}` : count);
 }
@@ -176,6 +184,12 @@ function restore(d: Difference, path: string, facts: FolderFacts): string {
   return d.what === "added" ? `rm '${path}'` : `restore ${path} from where it came`;
 }
 
+/** A diff must not carry a secret into a log: a line that names one and gives it a value is not shown. */
+function withoutSecret(line: string): string {
+  const secret = /(key|token|secret|passw(or)?d|credential)[\w-]*["']?\s*[:=]\s*\S/i.test(line);
+  return secret ? `${line.slice(0, 2)}(not shown: the line may hold a secret)` : line;
+}
+
 function isExecutable(leaf: Difference["locked"]): boolean {
   return leaf !== undefined && !isLink(leaf) && leaf.executable;
 }
@@ -185,7 +199,8 @@ function explain(d: Difference, path: string, facts: FolderFacts): string[] {
   if (d.what !== "changed" || !d.locked || isLink(d.locked) || !d.found || isObservedLink(d.found)) return [];
   const pinnedText = facts.pinned.texts.get(d.locked.sha256);
   const currentText = facts.pinned.current.get(path);
-  if (pinnedText !== undefined && currentText !== undefined) return diffLines(pinnedText, currentText);
+  if (pinnedText !== undefined && currentText !== undefined)
+    return diffLines(pinnedText, currentText).map(withoutSecret);
   if (d.locked.chunks === undefined) return [];
   const chunks = changedChunks(facts.pinned.chunkHashes.get(d.locked.chunks), d.found.chunkHashes);
   if (!chunks || chunks.length === 0) return [];

@@ -132,6 +132,7 @@ export const COMMANDS: readonly Command[] = [
     options: {
       dir,
       target,
+      trust: { ...trust, help: "also count statements of releasers whom this policy names" },
       days: { type: "string", value: "N", default: "30", help: "how long it counts" },
       retain: { type: "string", value: "N", default: "3", help: "earlier releases that stay allowed" },
       key,

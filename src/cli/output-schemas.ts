@@ -70,6 +70,7 @@ export const verdictSchema = z.strictObject({
     }),
   ),
   results: z.array(checkResult).meta({ description: "every result, in the order of evaluation" }),
+  notes: z.array(z.string()).meta({ description: "what the verdict rests on and cannot prove" }),
   decidedAt: instant,
   validUntil: instant.exactOptional(),
 } satisfies Record<keyof Verdict, z.ZodType>) satisfies z.ZodType<Verdict>;

@@ -11,7 +11,6 @@ export const JOB_ERRORS = {
   "WB-INPUT-009": "a passphrase does not open the key",
   "WB-INPUT-010": "a file or folder would be overwritten",
   "WB-INPUT-011": "the manifest cannot be pinned as it is",
-  "WB-INPUT-012": "the git index cannot be read",
   "WB-INPUT-013": "a declared environment value cannot be resolved",
   "WB-INPUT-014": "the declared command cannot be started",
   "WB-INPUT-015": "this version of Node.js is too old",

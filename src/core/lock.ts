@@ -217,8 +217,24 @@ export function lockContradictions(lock: Lock): LockContradiction[] {
     say(component, "size", String(treeSize(files)), String(leaf.size));
     say(component, "digest", componentDigest(component), leaf.digest);
   }
+  const [declared, locked] = [declaredIds(lock.settings), lock.components.map(({ leaf }) => pinnedId(leaf))];
+  say(undefined, "list of components", declared.join(", "), locked.join(", "));
   if (found.length === 0) say(undefined, "release digest", `sha256:${releaseOf(lock).digest}`, lock.release);
   return found;
+}
+
+/** The components that the settings declare, with their origins: exactly these are pinned, in this order. */
+function declaredIds(settings: Settings): string[] {
+  const { components } = settings;
+  if (!Array.isArray(components)) return ["none"];
+  return components.map((entry) => {
+    const isMapping = typeof entry === "object" && entry !== null && !Array.isArray(entry);
+    return isMapping ? pinnedId(entry) : "something that is no component";
+  });
+}
+
+function pinnedId(of: { kind?: Json; name?: Json; origin?: Json }): string {
+  return `${String(of.kind)}/${String(of.name)}${of.origin === undefined ? "" : ` from ${String(of.origin)}`}`;
 }
 
 /** What a component's list of files says that no folder could: what, what would be right, what stands there. */

@@ -79,8 +79,8 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
     "waybill: v1\nagent: a\ncomponents:\n  []\nstart: {command: [x]}\n",
     "4:3: components: too small: expected array to have >=1 items",
   ],
-  ["not a document", "just text\n", "1:1: document: invalid input: expected object, received string"],
-  ["empty", "", "1:1: document: invalid input: expected object, received null"],
+  ["not a document", "just text\n", "1:1: document: must be a mapping, found string"],
+  ["empty", "", "1:1: document: must be a mapping, found null"],
   [
     "path and paths",
     edited("path: prompts/system.md", "path: a\n    paths: [b]"),
@@ -109,13 +109,9 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
   [
     "command as text",
     edited("[node, main.js]", "node main.js"),
-    "8:12: start.command: invalid input: expected array, received string",
+    "8:12: start.command: must be a list, found string",
   ],
-  [
-    "number in the command",
-    edited("main.js", "80"),
-    "8:19: start.command.1: invalid input: expected string, received number",
-  ],
+  ["number in the command", edited("main.js", "80"), "8:19: start.command.1: must be text, found number"],
   ["variable's name", more("  env: {A-B: x}"), "9:14: start.env.A-B: invalid key in record"],
   [
     "variable's value",
@@ -142,7 +138,7 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
   [
     "listen, fraction",
     more("  listen: [80.5]"),
-    "9:12: start.listen.0: invalid input: expected int, received number",
+    "9:12: start.listen.0: must be a whole number, found number",
   ],
   [
     "mount",
@@ -165,7 +161,7 @@ const DEPARTURES: [rule: string, text: string, ...lines: string[]][] = [
     more("policy: {deny: [prompt]}"),
     "9:17: policy.deny.0: invalid string: must match pattern /^WB-[A-Z]+-\\d{3}$/",
   ],
-  ["runtime", more("runtime: [1]"), "9:10: runtime: invalid input: expected record, received array"],
+  ["runtime", more("runtime: [1]"), "9:10: runtime: must be a mapping, found array"],
   ["ignore", more("ignore: ['']"), "9:10: ignore.0: too small: expected string to have >=1 characters"],
   [
     "long pattern",

@@ -160,6 +160,7 @@ function plainly(message: string): string {
 
 const WORDS: Readonly<Record<string, string>> = {
   object: "a mapping",
+  record: "a mapping",
   array: "a list",
   string: "text",
   number: "a number",

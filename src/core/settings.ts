@@ -50,8 +50,7 @@ export function diffSettings(signed: Json | undefined, found: Json | undefined):
   const walk = (a: Json | undefined, b: Json | undefined, path: (string | number)[]): void => {
     if (isContainer(a) && isContainer(b) && Array.isArray(a) === Array.isArray(b)) {
       const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-      for (const key of keys)
-        walk((a as Settings)[key], (b as Settings)[key], [...path, Array.isArray(a) ? Number(key) : key]);
+      for (const key of keys) walk(own(a, key), own(b, key), [...path, Array.isArray(a) ? Number(key) : key]);
       return;
     }
     const same = a === undefined || b === undefined ? a === b : canonicalJson(a) === canonicalJson(b);
@@ -69,6 +68,11 @@ function placed(declared: Manifest["components"][number]): Settings {
     path: declared.path === undefined ? undefined : clean(declared.path),
     paths: declared.paths?.map(clean),
   });
+}
+
+/** An own member: a key may be called like one that every object inherits. */
+function own(container: Json[] | { [key: string]: Json }, key: string): Json | undefined {
+  return Object.hasOwn(container, key) ? (container as Settings)[key] : undefined;
 }
 
 function isContainer(value: Json | undefined): value is Json[] | { [key: string]: Json } {

@@ -35,6 +35,8 @@ export interface Verdict {
   notEvaluated: NotEvaluated[];
   /** Every result, in the order of evaluation. */
   results: CheckResult[];
+  /** What the verdict rests on and cannot prove. */
+  notes: string[];
   /** When the verdict was made and how long it stands, RFC 3339. */
   decidedAt: string;
   validUntil?: string;

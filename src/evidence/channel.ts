@@ -6,6 +6,9 @@ import { timestamp } from "./timestamp.ts";
 
 export const CHANNEL_TYPE = "urn:waybill:channel:v1";
 
+/** The highest number of a statement: far above what anyone signs, and far below where numbers end. */
+export const MAX_SEQ = 1_000_000_000_000;
+
 /** Releases that one channel statement may allow. */
 export const MAX_CHANNEL_RELEASES = 100;
 
@@ -32,7 +35,7 @@ export const channelPredicate: PredicateType<ChannelPredicate> = {
   schema: z.strictObject({
     agent: nameSchema,
     target: nameSchema,
-    seq: z.int().min(1),
+    seq: z.int().min(1).max(MAX_SEQ),
     expires: timestamp,
   }),
 };

@@ -1,5 +1,3 @@
-import { parseDigest } from "../core/digest.ts";
-import { WaybillError } from "../core/errors.ts";
 import {
   CHANNEL_TYPE,
   type Channel,
@@ -8,13 +6,11 @@ import {
 } from "../evidence/channel.ts";
 import { evidenceFileName } from "../evidence/files.ts";
 import type { SigningKey } from "../sign/key-store.ts";
-import { readStatements } from "../verify/signed.ts";
+import { isSignedBy, judge, readStatements, type SignedStatement } from "../verify/signed.ts";
+import type { Trust } from "../verify/trust.ts";
 import { readBundles } from "./agent-folder.ts";
 import { DoorMemory } from "./door-memory.ts";
 import { openLocked, writeEvidence } from "./sign.ts";
-
-/** So many earlier releases stay allowed beside the new one unless the caller says otherwise. */
-export const RETAINED = 3;
 
 export interface ChannelOptions {
   folder: string;
@@ -24,13 +20,17 @@ export interface ChannelOptions {
   /** Earlier releases that stay allowed. */
   retain: number;
   key: SigningKey;
+  /** The operator's trust policy: statements of other releasers whom it names count too. */
+  trust?: Trust | undefined;
   home: string;
   now: Date;
 }
 
 /**
  * Signs a channel statement: the locked release and the newest retained ones may run at this target until then.
- * Its number is one more than the highest that lies in the folder or that this machine's doors have seen.
+ * Its number is one more than the highest that lies in the folder or that this machine's doors have seen, and
+ * the retained releases are those of that statement. Only statements by this key, or by releasers whom the given
+ * trust names, are looked at: anybody can put one there.
  *
  * @throws WaybillError as `openLocked`
  */
@@ -38,8 +38,12 @@ export function allowRelease(options: ChannelOptions): { channel: Channel; file:
   const { path, lock, release } = openLocked(options.folder);
   const { target, key, now } = options;
   const known = [...readBundles(path), ...new DoorMemory(options.home).recall(lock.agent, target)];
+  const claim = { evidence: "channel", agent: lock.agent, target };
+  const counts = (signed: SignedStatement): boolean =>
+    isSignedBy(signed, key.publicKey) ||
+    (options.trust !== undefined && judge(signed, claim, options.trust, now).ok);
   const earlier = readStatements(known)
-    .statements.filter((s) => s.statement.predicateType === CHANNEL_TYPE)
+    .statements.filter((s) => s.statement.predicateType === CHANNEL_TYPE && counts(s))
     .map((s) => readChannelStatement(s.statement))
     .filter((c): c is Channel => !("problem" in c) && c.agent === lock.agent && c.target === target)
     .toSorted((a, b) => b.seq - a.seq);
@@ -56,13 +60,4 @@ export function allowRelease(options: ChannelOptions): { channel: Channel; file:
   };
   const name = evidenceFileName({ evidence: "channel", target }, key.keyId);
   return { channel, file: writeEvidence(path, name, makeChannelStatement(channel), key) };
-}
-
-/** Reads a release digest as people give it: 64 hex digits, with or without `sha256:`. Throws WB-INPUT-007. */
-export function parseReleaseDigest(text: string): string {
-  const digest = parseDigest(text.includes(":") ? text : `sha256:${text}`);
-  if (digest?.algorithm === "sha256") return digest.hex;
-  throw new WaybillError("WB-INPUT-007", `${text} is no release digest`, {
-    hint: "sha256: and 64 hex digits",
-  });
 }

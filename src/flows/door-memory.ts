@@ -1,8 +1,9 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
+import { makeFolder } from "../hash/make-folder.ts";
 import { readTextBounded } from "../hash/read-file.ts";
 import { MAX_BUNDLE_BYTES } from "../sign/bundle.ts";
 import type { BundleText } from "../verify/signed.ts";
@@ -45,14 +46,7 @@ export class DoorMemory {
   keep(agent: string, target: string, bundles: readonly BundleText[]): void {
     const folder = this.#folder(agent, target);
     for (const { text } of bundles) {
-      try {
-        mkdirSync(folder, { recursive: true, mode: 0o700 });
-      } catch (cause) {
-        throw new WaybillError("WB-STORE-001", `${folder} cannot be made`, {
-          hint: "let WAYBILL_HOME name a folder that this user can write",
-          cause,
-        });
-      }
+      makeFolder(folder, { mode: 0o700, hint: "let WAYBILL_HOME name a folder that this user can write" });
       writeFileAtomic(join(folder, `${sha256(text)}.sigstore.json`), text, { mode: 0o600 });
     }
   }

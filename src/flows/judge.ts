@@ -84,6 +84,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     target,
     level,
     policy: manifest.policy,
+    notes: verification.notes,
     trust: { origin: trust.origin, ...(trust.file === undefined ? {} : { file: trust.file }) },
     now: now.getTime(),
   });

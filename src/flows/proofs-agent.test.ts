@@ -276,6 +276,11 @@ export class Agent {
     return copy;
   }
 
+  /** What a door of this agent's operator is told, but for the door itself. */
+  options(level: Level = "baseline") {
+    return this.#door(level);
+  }
+
   /** What the start door says. */
   verify(level: Level = "baseline"): Promise<Judgement> {
     return judge({ ...this.#door(level), door: "start", only: "verify" });

@@ -1,13 +1,13 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { WaybillError } from "../core/errors.ts";
-import { type Lock, lockContradictions, releaseOf } from "../core/lock.ts";
+import { type Lock, releaseOf } from "../core/lock.ts";
 import type { Release } from "../core/release.ts";
 import { settingsDigest } from "../core/settings.ts";
 import { EVIDENCE_FOLDER, evidenceFileName } from "../evidence/files.ts";
 import { makeReleaseStatement } from "../evidence/release.ts";
 import { encodeStatement, type Statement } from "../evidence/statement.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
+import { makeFolder } from "../hash/make-folder.ts";
 import { makeKeyBundle } from "../sign/bundle.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { lockAgrees, settingsAgree } from "../verify/lock-steps.ts";
@@ -46,7 +46,7 @@ export function openLocked(folder: string): { path: string; lock: Lock; release:
     throw new WaybillError("WB-INPUT-001", `there is no waybill.lock in ${folder}`, { hint: "waybill lock" });
   const results = [lockAgrees(agent.lock), settingsAgree(agent.lock, agent.manifest)];
   const findings = results.flatMap((result) => (result.status === "fail" ? result.findings : []));
-  if (findings.length > 0 || lockContradictions(agent.lock).length > 0)
+  if (findings.length > 0)
     throw new WaybillError("WB-INPUT-011", findings.map((f) => f.message).join("\n"), {
       hint: "waybill lock, then sign what it pinned",
     });
@@ -56,14 +56,7 @@ export function openLocked(folder: string): { path: string; lock: Lock; release:
 /** Signs a statement into waybill.evidence; gives the file's path relative to the agent's folder. */
 export function writeEvidence(path: string, name: string, statement: Statement, key: SigningKey): string {
   const bundle = makeKeyBundle(encodeStatement(statement), key.privateKey);
-  try {
-    mkdirSync(join(path, EVIDENCE_FOLDER), { recursive: true });
-  } catch (cause) {
-    throw new WaybillError("WB-STORE-001", `${EVIDENCE_FOLDER} cannot be made`, {
-      hint: "check that the agent's folder is writable",
-      cause,
-    });
-  }
+  makeFolder(join(path, EVIDENCE_FOLDER), { hint: "check that the agent's folder is writable" });
   writeFileAtomic(join(path, EVIDENCE_FOLDER, name), bundle);
   return `${EVIDENCE_FOLDER}/${name}`;
 }

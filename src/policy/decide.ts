@@ -20,6 +20,8 @@ export interface DecideInput {
   /** What the manifest asks for; it can only tighten. */
   policy: { level: Level; deny: readonly string[] };
   trust: { origin: TrustOrigin; file?: string };
+  /** What verification rests on and cannot prove. */
+  notes?: readonly string[];
   /** Milliseconds since 1970. */
   now: number;
 }
@@ -48,7 +50,7 @@ export function decide(input: DecideInput): { verdict: Verdict; allowed?: Allowe
       notEvaluated.push({ code, reason, coverage, required: demanded || isRequired(rule, level) });
     }
   }
-  const outcome = outcomeOf(level, blocking, notEvaluated);
+  const outcome = outcomeOf(blocking, notEvaluated);
   const verdict: Verdict = {
     outcome,
     reason: reasonOf(outcome, level, input.results, blocking, notEvaluated),
@@ -63,6 +65,7 @@ export function decide(input: DecideInput): { verdict: Verdict; allowed?: Allowe
     advisory,
     notEvaluated,
     results: [...input.results],
+    notes: [...(input.notes ?? [])],
     decidedAt: new Date(input.now).toISOString(),
     ...(input.verified ? { validUntil: new Date(input.verified.validUntil).toISOString() } : {}),
   };
@@ -77,12 +80,8 @@ function isRequired(rule: Rule, level: Level): boolean {
   return level === "baseline" && ["integrity", "signature", "trust"].includes(rule.group);
 }
 
-function outcomeOf(
-  level: Level,
-  blocking: readonly Finding[],
-  notEvaluated: readonly NotEvaluated[],
-): Verdict["outcome"] {
-  if (level === "observe") return "allow";
+/** At `observe` nothing blocks and nothing is required, so it always allows. */
+function outcomeOf(blocking: readonly Finding[], notEvaluated: readonly NotEvaluated[]): Verdict["outcome"] {
   if (blocking.length > 0) return "deny";
   return notEvaluated.some((item) => item.required) ? "cannot-tell" : "allow";
 }

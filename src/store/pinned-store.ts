@@ -1,9 +1,9 @@
-import { lstatSync, mkdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isHex, sha256 } from "../core/digest.ts";
-import { WaybillError } from "../core/errors.ts";
 import { merkleRoot } from "../core/merkle.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
+import { makeFolder } from "../hash/make-folder.ts";
 import { readFileBounded } from "../hash/read-file.ts";
 
 /** Folder of Waybill's own in an agent's folder; it belongs to no component and is not committed. */
@@ -61,21 +61,8 @@ export class PinnedStore {
   }
 
   #makeFolder(folder: string): void {
-    try {
-      for (const at of [this.#root, folder])
-        if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink())
-          throw new WaybillError("WB-STORE-003", `${at} is a link: what is kept would land elsewhere`, {
-            hint: `rm ${at}`,
-          });
-      mkdirSync(folder, { recursive: true });
-    } catch (cause) {
-      if (cause instanceof WaybillError) throw cause;
-      const full = ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? "");
-      throw new WaybillError(full ? "WB-STORE-002" : "WB-STORE-001", `${folder} cannot be made`, {
-        hint: full ? "free some space" : "check that the agent's folder is writable",
-        cause,
-      });
-    }
+    for (const at of [this.#root, folder])
+      makeFolder(at, { hint: "check that the agent's folder is writable" });
   }
 
   #get(name: string, limit: number): Buffer | undefined {

@@ -6,7 +6,7 @@ import { parseTimestamp } from "../evidence/timestamp.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
 import type { Trust } from "./trust.ts";
-import { missingSigners } from "./trust-judge.ts";
+import { findKey, missingSigners } from "./trust-judge.ts";
 
 type RuleName = keyof typeof VERIFY_RULES;
 
@@ -33,6 +33,8 @@ export interface ChannelStep {
   remember: BundleText[];
   /** End of the current statement, in milliseconds since 1970. */
   expires: number;
+  /** What the results rest on and cannot prove, for people. */
+  notes: string[];
 }
 
 /**
@@ -56,9 +58,10 @@ export function channelFreshness(
     results: STEP.map((name) => notEvaluated(name, reason)),
     remember: [],
     expires: Number.POSITIVE_INFINITY,
+    notes: [],
   });
   if (!trust) return skip("no trust policy says who may sign channels");
-  const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, now);
+  const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, now, true);
   if (here.length === 0 && kept.length === 0) {
     if (!strict) return skip(`no channel statement for ${target}; strict demands one`);
     return one("noChannel", target, `no channel statement says what may run at ${target}`);
@@ -110,16 +113,26 @@ export function channelFreshness(
   const advance = findings.every((f) => f.rule === "channelExpired" || f.rule === "notInChannel");
   const rises = !floor || current.channel.seq > floor.channel.seq;
   const remember = advance && rises ? current.bundles.map(({ file, text }) => ({ file, text })) : [];
-  return { results, remember, expires };
+  const notes = floor
+    ? []
+    : [
+        `this door remembers no channel statement for ${target}: only its end, ${current.channel.expires}, keeps an older one out`,
+      ];
+  return { results, remember, expires, notes };
 }
 
-/** Statements that meet a threshold of trust, each with the bundles that sign the same bytes. */
+/**
+ * Statements that meet a threshold of trust, each with the bundles that sign the same bytes.
+ *
+ * @param seen these were accepted before: that a signer's key has expired since does not undo them
+ */
 function trustedChannels(
   statements: readonly SignedStatement[],
   agent: string,
   target: string,
   trust: Trust,
   now: Date,
+  seen = false,
 ): TrustedChannel[] {
   const claim = { evidence: "channel", agent, target };
   const byContent = Map.groupBy(
@@ -130,7 +143,10 @@ function trustedChannels(
   for (const [content, bundles] of byContent) {
     const principals = bundles.flatMap((bundle) => {
       const signer = judge(bundle, claim, trust, now);
-      return signer.ok ? [signer.principal] : [];
+      if (signer.ok) return [signer.principal];
+      // What was accepted within the key's window was said then; only revocation takes it back.
+      const late = seen && (signer.rule === "expiredKey" || signer.rule === "notYetValid");
+      return late ? [findKey(trust, bundle.hints)!.principal] : [];
     });
     const channel = readChannelStatement(bundles[0]!.statement);
     if (!("problem" in channel) && missingSigners(trust, claim, principals) === null)
@@ -158,7 +174,7 @@ function one(rule: RuleName, target: string, message: string): ChannelStep {
       findings: [finding(rule, target, message)],
     };
   });
-  return { results, remember: [], expires: Number.POSITIVE_INFINITY };
+  return { results, remember: [], expires: Number.POSITIVE_INFINITY, notes: [] };
 }
 
 function finding(name: RuleName, target: string, message: string, more: Partial<Finding> = {}): Finding {

@@ -104,7 +104,10 @@ function isSecret({ path }: SettingsDifference): boolean {
 function valueAt(settings: Settings, path: readonly (string | number)[]): Json | undefined {
   let value: Json | undefined = settings;
   for (const key of path)
-    value = typeof value === "object" && value !== null ? (value as Settings)[key] : undefined;
+    value =
+      typeof value === "object" && value !== null && Object.hasOwn(value, key)
+        ? (value as Settings)[key]
+        : undefined;
   return value;
 }
 

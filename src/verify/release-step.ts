@@ -29,6 +29,8 @@ const STEP: readonly RuleName[] = [
 export interface ReleaseSignatures {
   results: CheckResult[];
   signedBy: { principal: string; key: string }[];
+  /** When the first of their keys stops counting, in milliseconds since 1970. */
+  until: number;
 }
 
 /**
@@ -52,11 +54,12 @@ export function releaseSignatures(
     const results = STEP.map((name) => notEvaluated(name, reason, `${signed.length} signatures found`));
     if (signed.length + evidence.malformed.length === 0)
       results[0] = failed("unsigned", [finding("unsigned", "the release is not signed")], "no bundle found");
-    return { results, signedBy: [] };
+    return { results, signedBy: [], until: Number.NEGATIVE_INFINITY };
   }
   const { agent } = release.document;
   const findings: { rule: RuleName; finding: Finding }[] = [];
   const signedBy: { principal: string; key: string }[] = [];
+  let until = Number.POSITIVE_INFINITY;
   const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
     findings.push({ rule, finding: finding(rule, message, more) });
 
@@ -86,8 +89,10 @@ export function releaseSignatures(
         found: `sha256:${read.digest}  signed`,
         details: changedComponents(components, read.components),
       });
-    else if (signer.ok) signedBy.push({ principal: signer.principal, key: signer.key });
-    else add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
+    else if (signer.ok) {
+      signedBy.push({ principal: signer.principal, key: signer.key });
+      until = Math.min(until, signer.notAfter);
+    } else add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
   }
   const coverage = `${signed.length} signature${signed.length === 1 ? "" : "s"}, ${signedBy.length} by trusted signers`;
   const missing = missingSigners(
@@ -99,6 +104,7 @@ export function releaseSignatures(
     return {
       results: STEP.map((name) => ({ code: VERIFY_RULES[name].code, status: "pass", coverage })),
       signedBy,
+      until,
     };
   if (signedBy.length > 0) add("threshold", `not enough principals have signed: ${missing}`);
   if (findings.length === 0) add("unsigned", "the release is not signed");
@@ -108,7 +114,7 @@ export function releaseSignatures(
     if (own.length > 0) return failed(name, own, coverage);
     return notEvaluated(name, `${VERIFY_RULES[first].code} failed first`, coverage);
   });
-  return { results, signedBy: [] };
+  return { results, signedBy: [], until: Number.NEGATIVE_INFINITY };
 }
 
 function sentence(file: string, rule: RuleName, detail: string): string {

@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { sha256 } from "../core/digest.ts";
 import { parseStatement, type Statement } from "../evidence/statement.ts";
 import { parseBundle, verifyBundleSignature } from "../sign/bundle.ts";
@@ -26,7 +27,7 @@ type RuleName = keyof typeof VERIFY_RULES;
 
 /** Whether a signer counts for a claim, with the rule that fails where not. */
 export type SignerResult =
-  | { ok: true; principal: string; key: string }
+  | { ok: true; principal: string; key: string /** Milliseconds since 1970. */; notAfter: number }
   | { ok: false; rule: RuleName; detail: string };
 
 /** Reads the bundles of a folder: statements, and what is none. */
@@ -62,7 +63,7 @@ export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: 
   if (invalid !== null) return { ok: false, rule: "invalid", detail: invalid };
   switch (judgement.status) {
     case "trusted":
-      return { ok: true, principal: judgement.principal, key: judgement.keyId };
+      return { ok: true, principal: judgement.principal, key: judgement.keyId, notAfter: key.notAfter };
     case "expired":
       return { ok: false, rule: "expiredKey", detail: judgement.detail };
     case "not-yet-valid":
@@ -72,6 +73,12 @@ export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: 
     case "unknown-key":
       return { ok: false, rule: "someoneElse", detail: judgement.detail };
   }
+}
+
+/** True when a statement's signature is by this very key, whatever its bundle names. */
+export function isSignedBy(signed: SignedStatement, publicKey: KeyObject): boolean {
+  const parsed = parseBundle(signed.text);
+  return !("problem" in parsed) && verifyBundleSignature(parsed, publicKey) === null;
 }
 
 /** The key id in short, whichever form the bundle names it by. */

@@ -35,6 +35,8 @@ export interface Verification {
   verified?: Verified<Release>;
   /** Channel bundles for the door to keep. */
   remember: BundleText[];
+  /** What the results rest on and cannot prove, for people. */
+  notes: string[];
 }
 
 /**
@@ -53,14 +55,15 @@ export function verify(facts: VerifyFacts): Verification {
     return {
       results: [lockExists(lock), ...integrity, ...(facts.door === "ci" ? steps.slice(0, 2) : steps)],
       remember: [],
+      notes: [],
     };
   }
 
   const results = [lockExists(lock), lockAgrees(lock), settingsAgree(lock, manifest)];
   results.push(...INTEGRITY_CHECKS.map((check) => check.run(folder)));
-  if (results[1]!.status === "fail") return { results, remember: [] };
+  if (results[1]!.status === "fail") return { results, remember: [], notes: [] };
   const release = releaseOf(lock);
-  if (facts.door === "ci") return { results, release, remember: [] };
+  if (facts.door === "ci") return { results, release, remember: [], notes: [] };
 
   const evidence = readStatements(facts.bundles);
   const { policy } = facts.trust;
@@ -74,17 +77,26 @@ export function verify(facts: VerifyFacts): Verification {
     strict,
   });
   results.push(...channel.results);
-  const { remember } = channel;
+  const { notes } = channel;
+  // What a folder's own trust accepts says nothing: it must not become what this door goes by.
+  const remember = facts.trust.origin === "operator" ? channel.remember : [];
 
   const unproved = results.some((r) => r.status !== "pass" && !isLater(r.code, strict));
-  if (unproved || !policy) return { results, release, remember };
+  if (unproved || !policy) return { results, release, remember, notes };
   // Below strict a channel statement may be past its end and yet not block: then it bounds nothing.
   const current = channel.results.every((result) => result.status === "pass");
   const validUntil = Math.min(
     Date.parse(policy.expires),
+    signatures.until,
     current ? channel.expires : Number.POSITIVE_INFINITY,
   );
-  return { results, release, verified: markVerified(release, signatures.signedBy, validUntil), remember };
+  return {
+    results,
+    release,
+    verified: markVerified(release, signatures.signedBy, validUntil),
+    remember,
+    notes,
+  };
 }
 
 /** A step that the missing lock kept from being looked at. */

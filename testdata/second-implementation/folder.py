@@ -4,6 +4,7 @@ import os, re, stat
 from waybill import by_name, file_leaf, need, oms_root, parse, tool_document, tree, utf8
 
 RESERVED = {"waybill.yaml", "waybill.lock", "waybill.trust.yaml", "waybill.sha256sums", "waybill.evidence", ".waybill"}
+TEMP = re.compile(r"\.waybill-[0-9a-f]{16}\.tmp")
 
 
 def read_tree(root, left_out=frozenset()):
@@ -32,7 +33,7 @@ def read_tree(root, left_out=frozenset()):
 
     def walk(folder, prefix):
         for name in os.listdir(folder):
-            if name == ".git" or not prefix and name in left_out:
+            if name == ".git" or not prefix and left_out and (name in left_out or TEMP.fullmatch(name)):
                 continue
             full = os.path.join(folder, name)
             if os.path.isdir(full) and not os.path.islink(full):

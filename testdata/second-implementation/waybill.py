@@ -218,6 +218,8 @@ def check_lock(text):
             need(document["artifact"] == tree(files) and leaf["digest"] == "sha256:" + H(cj(document)).hex(), "tool digest")
         else:
             need(document is None and leaf["digest"] == tree(files), "digest")
+    pinned = lambda entries: [(e["kind"], e["name"], e.get("origin")) for e in entries]
+    need(pinned(lock["settings"]["components"]) == pinned(leaves), "declared and pinned components differ")
     document = release_document(lock["agent"], leaves, H(cj(lock["settings"])).hex())
     need(lock["release"] == "sha256:" + H(cj(document)).hex(), "release digest")
     return lock

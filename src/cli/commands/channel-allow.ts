@@ -1,6 +1,8 @@
+import { realpathSync } from "node:fs";
 import { shortDigest } from "../../core/digest.ts";
 import { allowRelease } from "../../flows/channel.ts";
 import { waybillHome } from "../../flows/home.ts";
+import { findTrust } from "../../flows/trust-source.ts";
 import { loadKey } from "../../sign/key-store.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -20,7 +22,9 @@ export const run: Run = async ({ options }, io) => {
   );
   const home = waybillHome(io.env);
   const key = loadKey(home, name, secret);
+  const trust = findTrust(realpathSync(String(options.dir)), options.trust as string | undefined, io.env);
   const { channel, file } = allowRelease({
+    ...(trust.origin === "operator" ? { trust: trust.policy } : {}),
     folder: String(options.dir),
     target,
     days,

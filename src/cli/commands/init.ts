@@ -1,6 +1,7 @@
 import { detectedIds, initFolder } from "../../flows/init.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { shown } from "../render/shown.ts";
 
 /** `waybill init`: proposes a manifest for an existing folder. */
 export const run: Run = async ({ options }, io) => {
@@ -17,7 +18,7 @@ export const run: Run = async ({ options }, io) => {
     return EXIT.allowed;
   }
   for (const { declared, because } of outcome.detected)
-    io.out(`${declared.kind.padEnd(12)}  ${declared.name.padEnd(20)}  ${because}\n`);
+    io.out(`${declared.kind.padEnd(12)}  ${declared.name.padEnd(20)}  ${shown(because)}\n`);
   const count = detectedIds(outcome).length;
   io.out(`\nwrote ${outcome.file} with ${count} component${count === 1 ? "" : "s"}\n`);
   io.err("next: read waybill.yaml, set start.command, then waybill lock\n");

@@ -49,6 +49,7 @@ const verdict = (more: Partial<Verdict> = {}): Verdict => ({
   advisory: [],
   notEvaluated: [{ code: "WB-LOCK-011", reason: "no git", coverage: "nothing", required: true }],
   results: [],
+  notes: [],
   decidedAt: "2027-01-01T00:00:00.000Z",
   ...more,
 });

@@ -40,6 +40,8 @@ export function renderVerdict(verdict: Verdict, options: VerdictText): string {
     );
   else if (verdict.trust.origin === "operator" && verdict.door !== "ci")
     lines.push(`  trust from ${shown(verdict.trust.file ?? "")}`);
+  for (const note of verdict.notes)
+    lines.push(...wrap(shown(note), width - 2, "").map((line) => `  ${line}`));
   lines.push("");
   const show = (finding: Finding, severity: "error" | "note") =>
     lines.push(renderFinding(finding, { ...options, severity }));
