@@ -61,7 +61,15 @@ const VARIABLES: readonly (readonly [string, string])[] = [
   ["WAYBILL_PASSPHRASE", "passphrase of keys where `--passphrase-file` does not name one"],
   [
     "WAYBILL_RUN_DIR",
-    "where `waybill run` makes private copies; default `/run/waybill` for root, else `$TMPDIR`",
+    "where `waybill run` makes private copies; default `/run/waybill` for root, else `$TMPDIR`; as root it must belong to root and be writable for root alone, or sticky",
+  ],
+  [
+    "WAYBILL_USERS",
+    "users that a release may run as where waybill is root, such as `65532,10000-20000`; default 65532; with a range, each run whose manifest names no user gets one of its own",
+  ],
+  [
+    "WAYBILL_SECRETS",
+    "folders from which a release may take secrets where waybill is root; default `/run/secrets:/var/run/secrets:/etc/waybill/secrets`",
   ],
   ["NO_COLOR, FORCE_COLOR", "no colour; colour also without a terminal"],
 ];

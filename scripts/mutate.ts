@@ -104,8 +104,8 @@ export function mutationsOf(file: string, text: string): Mutation[] {
 }
 
 /** The tests that should see a mistake in a file: those beside it, and the ones that go through it. */
-function testsFor(file: string): string[] {
-  const beside = readdirSync(join(ROOT, dirname(file)))
+function testsFor(copy: string, file: string): string[] {
+  const beside = readdirSync(join(copy, dirname(file)))
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => join(dirname(file), name));
   const own = beside.filter((path) => basename(path).startsWith(basename(file, ".ts")));
@@ -151,17 +151,14 @@ interface Timed {
   seconds: number;
 }
 
-/** The files of tests that pass without any mistake, with how long each takes. */
-async function timed(copy: string, paths: readonly string[], within: number): Promise<Timed[]> {
-  const tests: Timed[] = [];
-  for (const path of paths) {
-    const begin = performance.now();
-    const { ok: good } = await ran(copy, [path], Math.min(600, within + 1));
-    const seconds = (performance.now() - begin) / 1000;
-    if (good && seconds <= within) tests.push({ path, seconds });
-    else process.stdout.write(`  left out: ${path} ${good || seconds > within ? "is slow" : "fails"}\n`);
-  }
-  return tests;
+/** A file of tests with how long it takes, if it passes without any mistake and in time. */
+async function timed(copy: string, path: string, within: number): Promise<Timed | undefined> {
+  const begin = performance.now();
+  const { ok } = await ran(copy, [path], Math.min(600, within + 1));
+  const seconds = (performance.now() - begin) / 1000;
+  if (ok && seconds <= within) return { path, seconds };
+  process.stdout.write(`  left out: ${path} ${seconds > within ? "is slow" : "fails"}\n`);
+  return undefined;
 }
 
 /** A copy of the repository to make mistakes in. */
@@ -187,13 +184,13 @@ if (import.meta.main) {
   const copies = [first, ...Array.from({ length: Number(values.jobs) - 1 }, () => copied(first))];
   const typesBefore = await typeErrors(first);
   const said = { tried: 0, survived: 0, typed: 0 };
-  const known = new Map<string, Timed>();
+  const known = new Map<string, Timed | undefined>();
   try {
     for (const file of positionals.length > 0 ? positionals : DEFAULTS) {
       const original = readFileSync(join(first, file), "utf8");
-      const paths = testsFor(file);
+      const paths = testsFor(first, file);
       const unknown = paths.filter((path) => !known.has(path));
-      for (const test of await timed(first, unknown, Number(values.within))) known.set(test.path, test);
+      for (const path of unknown) known.set(path, await timed(first, path, Number(values.within)));
       const tests = paths.flatMap((path) => known.get(path) ?? []);
       process.stdout.write(`${file}: ${tests.length} files of tests\n`);
       if (tests.length === 0) continue;

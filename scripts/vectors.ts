@@ -557,7 +557,10 @@ function locks(): Vector[] {
       "lie: a pinned component is not declared",
       encodeLock(makeLock(full.agent, small.settings, full.components)),
     ],
-    ["lie: another origin than the declared one", lie("model", { origin: "hf://acme/other@0123456789abcdef" })],
+    [
+      "lie: another origin than the declared one",
+      lie("model", { origin: "hf://acme/other@0123456789abcdef" }),
+    ],
     ["lie: an image's manifest is not among its files", lie("image", { digest: `sha256:${sha256("x")}` })],
   ];
   return texts.map(([name, input]) => {

@@ -12,14 +12,16 @@ export type ClaimName =
   | "files"
   /** The program itself is one of the release's files. */
   | "program"
-  /** The process runs as the user it was given, with that group and no other. */
+  /** The process runs as the user it was given, with the agents' group and no other. */
   | "user"
   /** No program that it starts can gain a privilege, set-user-id ones included. */
   | "no-new-privileges"
   /** It holds no capability. */
   | "capabilities"
   /** The kernel kills it when Waybill dies, so that it never goes on unsupervised. */
-  | "dies-with-waybill";
+  | "dies-with-waybill"
+  /** It has no controlling terminal: it cannot type into the terminal that Waybill was started from. */
+  | "terminal";
 
 /** Something said of a started process, and how it is known. */
 export interface Claim {

@@ -20,7 +20,10 @@ const plan = (more: Partial<CopyPlan>): CopyPlan => ({
 
 test("a plan has each path once, its folders parents first, and the bytes of its files", () => {
   const files = [file("b/c/d.txt"), file("a.txt", { size: 4 }), file("b/x.txt"), file("b-/x.txt")];
-  const links = [{ path: "b/l", link: "x.txt" }];
+  const links = [
+    { path: "b/l", link: "x.txt" },
+    { path: "b/m", link: "l" },
+  ];
   const checked = checkPlan(
     plan({
       files: [...files, { ...files[0]! }],

@@ -1,7 +1,18 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { posix } from "node:path";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+} from "node:fs";
+import { basename, delimiter, dirname, isAbsolute, join, posix, resolve } from "node:path";
 import { WaybillError } from "../core/errors.ts";
 import type { EnvDeclaration, Manifest } from "../core/manifest.ts";
+import { notStarted } from "./program.ts";
+import { isWithin } from "./reach.ts";
 
 /** The variable in which every agent finds its release, `sha256:…`; only Waybill sets it. */
 export const RELEASE_VARIABLE = "WAYBILL_RELEASE";
@@ -17,6 +28,8 @@ export interface EnvironmentClaim {
   from?: string;
   /** An inherited variable that the outer environment does not have: it is left out. */
   absent?: true;
+  /** Of an inherited PATH: folders that were taken out, since they are in the agent's own folder. */
+  without?: string[];
 }
 
 export interface ResolvedEnvironment {
@@ -30,13 +43,19 @@ export interface ResolvedEnvironment {
  * taken as they stand, inherited variables from the outer environment, secrets from where they are declared to
  * be; one newline at the end of a secret's file does not belong to it.
  *
+ * PATH does not lead into the agent's own folder, whose programs nobody verified (`#!/usr/bin/env NAME` would run
+ * them): such folders are taken out of an inherited PATH, where `npm run` puts them, and refused in a declared one.
+ *
+ * @param agentFolder the folder that the copy is made of
  * @throws WaybillError WB-INPUT-013 for a secret that is not there, a value that no environment can hold, and
- * a declared WAYBILL_RELEASE; it names the variable and never shows a value
+ * a declared WAYBILL_RELEASE; it names the variable and never shows a value. WB-INPUT-014 for a declared PATH
+ * into the agent's folder
  */
 export function resolveEnvironment(
   declared: Manifest["start"]["env"],
   outer: NodeJS.ProcessEnv,
   extra: { WAYBILL_RELEASE: string },
+  agentFolder?: string,
 ): ResolvedEnvironment {
   const pairs: [string, string][] = [];
   const claims: EnvironmentClaim[] = [];
@@ -45,7 +64,9 @@ export function resolveEnvironment(
       throw new WaybillError("WB-INPUT-013", `${RELEASE_VARIABLE} is declared in start.env`, {
         hint: "take it out: Waybill itself sets it, to the digest of the release that it starts",
       });
-    const { value, claim } = resolveOne(name, declaration, outer);
+    const resolved = resolveOne(name, declaration, outer);
+    const { value, claim } =
+      name === "PATH" && agentFolder !== undefined ? withoutOwn(resolved, agentFolder) : resolved;
     claims.push(claim);
     if (value === undefined) continue;
     if (value.includes("\0") || !value.isWellFormed())
@@ -60,11 +81,12 @@ export function resolveEnvironment(
   return { env: Object.fromEntries(pairs), claims };
 }
 
-function resolveOne(
-  name: string,
-  declaration: EnvDeclaration,
-  outer: NodeJS.ProcessEnv,
-): { value: string | undefined; claim: EnvironmentClaim } {
+interface Resolved {
+  value: string | undefined;
+  claim: EnvironmentClaim;
+}
+
+function resolveOne(name: string, declaration: EnvDeclaration, outer: NodeJS.ProcessEnv): Resolved {
   if (typeof declaration === "string") return { value: declaration, claim: { name, kind: "literal" } };
   if ("secret" in declaration) {
     const from = declaration.secret;
@@ -75,14 +97,54 @@ function resolveOne(
   return { value, claim: value === undefined ? { ...claim, absent: true } : claim };
 }
 
+/** A PATH without the folders from which unverified programs of the agent's own folder would be started. */
+function withoutOwn({ value, claim }: Resolved, agentFolder: string): Resolved {
+  const folders = value?.split(delimiter) ?? [];
+  const own = folders.filter((folder) => leadsIntoOwn(folder, agentFolder));
+  if (own.length === 0) return { value, claim };
+  if (claim.kind === "inherited")
+    return {
+      value: folders.filter((folder) => !own.includes(folder)).join(delimiter),
+      claim: { ...claim, without: own },
+    };
+  // A secret's value is not shown.
+  const shown = claim.kind === "literal" ? `: ${own.join(", ")}` : "";
+  throw notStarted(`PATH leads into the agent's own folder, not into its verified copy${shown}`, {
+    hint: "take the folder out; one that is relative, such as node_modules/.bin, is found in the copy",
+  });
+}
+
+function leadsIntoOwn(folder: string, agentFolder: string): boolean {
+  // The process starts in its copy: what is relative stays in verified bytes, unless it climbs out.
+  if (!isAbsolute(folder)) return /^\.\.(\/|$)/.test(posix.normalize(folder));
+  const own = realpathSync(agentFolder);
+  const real = goingTo(folder);
+  return real === own || isWithin(own, real);
+}
+
+/** The real path of what is there, or of what would be if somebody made it now. */
+function goingTo(path: string, links = 0): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const folder = dirname(path);
+    if (folder === path || links > 40) return path;
+    const found = lstatSync(path, { throwIfNoEntry: false });
+    // A link to nowhere yet.
+    if (found?.isSymbolicLink()) return goingTo(resolve(folder, readlinkSync(path)), links + 1);
+    return join(goingTo(folder, links), basename(path));
+  }
+}
+
 function readSecret(name: string, from: string, outer: NodeJS.ProcessEnv): string {
   if (from.startsWith("env:")) {
     const value = variable(outer, from.slice("env:".length));
     if (value !== undefined) return value;
     throw secretError(name, from, "is not set", `set ${from.slice("env:".length)} where waybill is started`);
   }
-  refuseForeignSecret(name, from, outer);
-  return readSecretFile(name, from);
+  const folders = secretFolders(outer);
+  refuseForeignSecret(name, from, folders);
+  return readSecretFile(name, from, folders);
 }
 
 /** Folders from which a release may take secrets when Waybill is root, unless WAYBILL_SECRETS names others. */
@@ -90,16 +152,45 @@ const SECRET_FOLDERS = "/run/secrets:/var/run/secrets:/etc/waybill/secrets";
 
 /**
  * Root may read every file, and a release names the file: without a limit its author could have any file of the
- * machine handed to the agent. A Waybill that is not root reads what its user may read anyway.
+ * machine handed to the agent. A Waybill that is not root reads what its user may read anyway: undefined.
  */
-function refuseForeignSecret(name: string, from: string, outer: NodeJS.ProcessEnv): void {
-  if (process.getuid?.() !== 0) return;
-  const folders = (outer.WAYBILL_SECRETS ?? SECRET_FOLDERS)
-    .split(":")
-    .filter((folder) => folder.startsWith("/"));
-  const path = posix.normalize(from.slice("file:".length));
-  if (folders.some((folder) => path.startsWith(`${posix.normalize(folder).replace(/\/$/, "")}/`))) return;
-  throw secretError(
+function secretFolders(outer: NodeJS.ProcessEnv): string[] | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  return (outer.WAYBILL_SECRETS ?? SECRET_FOLDERS).split(":").filter((folder) => folder.startsWith("/"));
+}
+
+function refuseForeignSecret(name: string, from: string, folders: string[] | undefined): void {
+  const path = from.slice("file:".length);
+  if (folders && !folders.some((folder) => isWithin(posix.normalize(folder), posix.normalize(path))))
+    throw foreignSecret(name, from, folders);
+  // Where a link is before it, `..` leads elsewhere for the kernel than for whoever reads the manifest.
+  if (path !== posix.normalize(path) || path.endsWith("/"))
+    throw secretError(
+      name,
+      from,
+      "has '..', '.' or an empty name in its path",
+      `write the path without them, for example file:${posix.normalize(path).replace(/\/$/, "")}`,
+    );
+}
+
+/** Links are followed, but not out of the folders; the open file is asked, so that none can be exchanged. */
+function refuseSecretElsewhere(name: string, from: string, fd: number, folders: string[] | undefined): void {
+  if (!folders) return;
+  const real = realpathOf(fd) ?? realpathSync(from.slice("file:".length));
+  const inside = folders.some((folder) => isWithin(goingTo(folder), real));
+  if (!inside) throw foreignSecret(name, from, folders);
+}
+
+function realpathOf(fd: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return undefined;
+  }
+}
+
+function foreignSecret(name: string, from: string, folders: readonly string[]): WaybillError {
+  return secretError(
     name,
     from,
     "is outside the folders that hold secrets",
@@ -107,13 +198,14 @@ function refuseForeignSecret(name: string, from: string, outer: NodeJS.ProcessEn
   );
 }
 
-function readSecretFile(name: string, from: string): string {
+function readSecretFile(name: string, from: string, folders: string[] | undefined): string {
   const path = from.slice("file:".length);
   let bytes: Buffer;
   try {
     // O_NONBLOCK: a named pipe would hang the start. Links are followed: Kubernetes mounts secrets as links.
     const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
+      refuseSecretElsewhere(name, from, fd, folders);
       if (!fstatSync(fd).isFile()) throw secretError(name, from, "is not a regular file", `look at ${path}`);
       bytes = readBounded(fd);
     } finally {

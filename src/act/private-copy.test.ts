@@ -110,34 +110,40 @@ test("a copy has the bytes, the modes and the links of the plan, and dispose lea
   made.dispose();
 });
 
-test("as root: owned by root, enterable for root and the user alone", asRoot, async () => {
+test("as root: owned by root, enterable for root and the group of agents alone", asRoot, async () => {
   const { plan, runDir } = agent({ "f.txt": "x" }, { user: 7777 });
-  const made = await copy(plan, runDir);
+  const made = await makePrivateCopy(plan, { runDir, users: "7777" });
+  assert.ok(made.ok);
   assert.deepEqual([made.user, made.claim.grade], [7777, "kernel-observed"]);
   const run = statSync(dirname(made.folder));
-  assert.deepEqual([run.uid, run.gid, run.mode & 0o7777], [0, 7777, 0o750]);
-  const cat = (uid: number) => spawnSync("/bin/cat", [join(made.folder, "f.txt")], { uid, gid: uid });
-  assert.equal(cat(7777).stdout.toString(), "x");
-  assert.notEqual(cat(7778).status, 0);
+  assert.deepEqual([run.uid, run.gid, run.mode & 0o7777], [0, 65532, 0o750]);
+  const cat = (uid: number, gid: number) => spawnSync("/bin/cat", [join(made.folder, "f.txt")], { uid, gid });
+  assert.equal(cat(7777, 65532).stdout.toString(), "x");
+  assert.notEqual(cat(7777, 7777).status, 0);
   made.dispose();
 });
 
-test("as root: a base that somebody else can change is graded process-mutable", asRoot, async () => {
-  const { plan, runDir } = agent({ "f.txt": "x" });
-  mkdirSync(runDir);
-  chmodSync(runDir, 0o777);
-  const open = await copy(plan, runDir);
-  assert.deepEqual(
-    [open.claim.grade, open.claim.reason],
-    ["process-mutable", `${runDir} is writable for others`],
-  );
-  open.dispose();
-  chmodSync(runDir, 0o755);
-  execFileSync("chown", ["65532", runDir]);
-  const theirs = await copy(plan, runDir);
-  assert.match(theirs.claim.reason, /belongs to uid 65532/);
-  theirs.dispose();
-});
+test(
+  "as root: a base in a folder that somebody else can change is graded process-mutable",
+  asRoot,
+  async () => {
+    const { plan, runDir: above } = agent({ "f.txt": "x" });
+    const runDir = join(above, "base");
+    mkdirSync(runDir, { recursive: true });
+    chmodSync(above, 0o777);
+    const open = await copy(plan, runDir);
+    assert.deepEqual(
+      [open.claim.grade, open.claim.reason],
+      ["process-mutable", `${above} is writable for others`],
+    );
+    open.dispose();
+    chmodSync(above, 0o755);
+    execFileSync("chown", ["65532", above]);
+    const theirs = await copy(plan, runDir);
+    assert.match(theirs.claim.reason, /belongs to uid 65532/);
+    theirs.dispose();
+  },
+);
 
 test("a changed byte, a shorter and a longer file, a missing one: refused with expected and found", async () => {
   const big = Buffer.alloc(2 * CHUNK_SIZE, 1);

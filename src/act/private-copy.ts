@@ -21,13 +21,13 @@ import {
   type PlannedFile,
   refusal,
 } from "./copy-plan.ts";
+import { type OwnUser, takeUser } from "./own-user.ts";
 import { replaceable } from "./reach.ts";
 import { makeRunFolder, removeRunFolder } from "./run-folder.ts";
+import { AGENT_GROUP, chooseUser } from "./users.ts";
 
 export type { CopyPlan, CopyRefusal, PlannedFile } from "./copy-plan.ts";
-
-/** The agent's user where Waybill is root and the manifest names none; "nonroot" of distroless images. */
-export const DEFAULT_USER = 65532;
+export { DEFAULT_USER } from "./users.ts";
 
 /** So many files are copied at a time: small ones are mostly waiting. */
 const AT_A_TIME = 4;
@@ -35,6 +35,8 @@ const AT_A_TIME = 4;
 export interface CopyOptions {
   /** Where copies are made; default WAYBILL_RUN_DIR, else /run/waybill for root, else the temporary folder. */
   runDir?: string;
+  /** The users that the operator allows, see `chooseUser`; default WAYBILL_USERS. */
+  users?: string | undefined;
   /** Ends the copy and removes it; the promise is rejected with the signal's reason. */
   signal?: AbortSignal;
 }
@@ -46,11 +48,13 @@ export interface PrivateCopy {
   folder: string;
   /** The user that the process must run as; absent when it is our own. */
   user?: number;
+  /** No other process runs as that user, and no other run will. */
+  userAlone: boolean;
   /** What the copy is worth. */
   claim: Claim;
   files: number;
   bytes: number;
-  /** Removes the copy. False when something of it could not be removed; a later run tries again. */
+  /** Removes the copy and gives the user back. False when something of it could not be removed; a later run tries again. */
   dispose(): boolean;
 }
 
@@ -59,25 +63,33 @@ export interface PrivateCopy {
  * happens to the agent's folder meanwhile. Every file is hashed as it is written and compared with the plan:
  * the first that differs ends the copy. Files get mode 0444 or 0555, folders 0555, links come last.
  *
- * As root the copy belongs to root and only root and the agent's user can enter it: the process, which runs as
- * that user, cannot write, remove or replace anything. Otherwise the process runs as we do and could, and the
+ * As root the copy belongs to root, and only root and the agents' group can enter it: the process, which runs as
+ * a user in that group, cannot write, remove or replace anything. Other agents of this machine have the group
+ * too and can read the copy, if they find it: a release is protected, it is no secret. Otherwise the process runs as we do and could, and the
  * claim says `process-mutable`. Nothing is linked, mounted or shared with the source.
  *
  * @returns the copy, or which path is not the release's; then nothing is left of it
- * @throws WaybillError WB-STORE-002 for a full disk, WB-STORE-001 for another error in writing, WB-INPUT-014
- * for a declared user that we cannot become; nothing is left of the copy
+ * @throws WaybillError WB-STORE-002 for a full disk, WB-STORE-001 for another error in writing and for a
+ * WAYBILL_RUN_DIR that others can change, WB-INPUT-014 for a declared user that we cannot or must not become;
+ * nothing is left of the copy
  */
 export async function makePrivateCopy(
   plan: CopyPlan,
   options: CopyOptions = {},
 ): Promise<PrivateCopy | CopyRefusal> {
   options.signal?.throwIfAborted();
-  const user = runUser(plan.user);
+  const choice = chooseUser(plan.user, "users" in options ? options.users : process.env.WAYBILL_USERS);
   const checked = checkPlan(plan);
   if (!checked.ok) return checked;
   let run: string | undefined;
-  const dispose = () => run === undefined || removeRunFolder(run);
+  let taken: OwnUser | undefined;
+  const dispose = () => {
+    taken?.giveBack();
+    return run === undefined || removeRunFolder(run);
+  };
   try {
+    if ("oneOf" in choice) taken = takeUser(choice.oneOf);
+    const user = "user" in choice ? choice.user : taken?.user;
     const need = checked.bytes + (checked.files.length + checked.folders.length) * 4096;
     run = makeRunFolder(need, user, options.runDir ?? process.env.WAYBILL_RUN_DIR);
     const folder = join(run, "copy");
@@ -91,6 +103,7 @@ export async function makePrivateCopy(
       ok: true,
       folder,
       ...(user === undefined ? {} : { user }),
+      userAlone: taken !== undefined,
       claim,
       files: checked.files.length,
       bytes: checked.bytes,
@@ -100,21 +113,6 @@ export async function makePrivateCopy(
     dispose();
     throw storeError(error, run);
   }
-}
-
-/** The user to run as, undefined for our own. */
-function runUser(declared: number | undefined): number | undefined {
-  const us = process.getuid?.();
-  if (declared === 0) throw new RangeError("an agent never runs as root");
-  if (us === 0) return declared ?? DEFAULT_USER;
-  if (declared === undefined || us === undefined || declared === us) return undefined;
-  throw new WaybillError(
-    "WB-INPUT-014",
-    `the manifest declares user ${declared}; uid ${us} cannot become it`,
-    {
-      hint: `run waybill as root or as uid ${declared}, or take start.user out`,
-    },
-  );
 }
 
 async function fill(
@@ -205,7 +203,7 @@ function close(
     return mutable("the process runs as the owner of its files: every process of this user can change them");
   }
   try {
-    chownSync(run, 0, user);
+    chownSync(run, 0, AGENT_GROUP);
     chmodSync(run, 0o750);
   } catch {
     // Without CAP_CHOWN: everyone may read it, nobody else may write.

@@ -62,7 +62,7 @@ const observed = (): ObservedComponent[] =>
     };
   });
 
-test("a plan is the locked files and links, manifest and lock, and no image", () => {
+test("a plan is the locked files and links, the lock, and no image", () => {
   const { plan, start } = planOf(allowedFor(lock), lock, source, observed());
   assert.deepEqual(plan, {
     releaseDigest: releaseOf(lock).digest,
@@ -71,10 +71,7 @@ test("a plan is the locked files and links, manifest and lock, and no image", ()
       { ...file("system.md", "you are"), path: "prompts/system.md", source: "/agent/prompts/system.md" },
     ],
     links: [{ path: "prompts/now.md", link: "system.md" }],
-    extra: [
-      { path: "waybill.yaml", data: manifestText },
-      { path: "waybill.lock", data: encodeLock(lock) },
-    ],
+    extra: [{ path: "waybill.lock", data: encodeLock(lock) }],
   });
   assert.equal(start, source.manifest.start);
   const asUser = parseManifest(`${manifestText}  user: 7777\n`);

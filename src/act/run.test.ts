@@ -182,16 +182,18 @@ test("as root the process is another user with nothing, as the kernel says", asR
     "id -u; id -g; id -G; grep -E '^(NoNewPrivs|Cap(Eff|Prm|Inh|Amb))' /proc/self/status; sleep 0.1",
   ]);
   made.options.plan = { ...made.options.plan, user: 4242 };
+  made.options.outer = { ...process.env, WAYBILL_USERS: "4242" };
   const groups = process.getgroups?.() ?? [];
   process.setgroups?.([0, 4, 5]);
   const { stdout, claims } = await run(made).finally(() => process.setgroups?.(groups));
-  assert.match(stdout, /^4242\n4242\n4242\n/);
+  assert.match(stdout, /^4242\n65532\n65532\n/);
   assert.equal(claims.get("files")?.grade, "kernel-observed");
   assert.deepEqual(claims.get("user"), {
     name: "user",
     holds: true,
     grade: "kernel-observed",
-    reason: "uid and gid 4242, groups: none",
+    reason:
+      "uid 4242, gid 65532, groups: none; agents of the same user can read its environment and signal it",
   });
   assert.equal(claims.get("capabilities")?.holds, true);
   assert.equal(claims.get("no-new-privileges")?.holds, SETPRIV);
@@ -311,7 +313,10 @@ test("PATH never finds the working folder or the agent's own folder", async () =
   const own = agent(["tool"], files);
   own.options.start.env.PATH = join(own.folder, "bin");
   chmodSync(join(own.folder, "bin/tool"), 0o755);
-  await notStarted(own, /is in the agent's own folder/);
+  await notStarted(own, /^PATH leads into the agent's own folder/);
+  const absolute = agent([join(own.folder, "bin/tool")], files);
+  absolute.options.agentFolder = own.folder;
+  await notStarted(absolute, /is in the agent's own folder/);
 });
 
 test("as root: a folder that the user cannot enter is named", asRoot, async () => {

@@ -11,7 +11,7 @@ export interface RunOptions {
   plan: CopyPlan;
   /** The manifest's `start`, verified with the release. */
   start: Pick<Manifest["start"], "command" | "env">;
-  /** What inherited variables and `env:` secrets are taken from. */
+  /** What inherited variables and `env:` secrets are taken from, and the operator's own WAYBILL_USERS and so on. */
   outer: NodeJS.ProcessEnv;
   /** The folder that the plan's sources are in: nothing in it is executed. */
   agentFolder: string;
@@ -40,7 +40,8 @@ const INTERRUPTS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /**
  * Runs an allowed release: copies it to a private place, starts its declared command there with its declared
- * environment, waits for its end and removes the copy. Prints nothing. A file that is not the release's, a
+ * environment, waits for its end and removes the copy. Children that the command leaves behind are ended with it
+ * only where it runs as another user, see `supervise`; others go on after the end, without the copy. Prints nothing. A file that is not the release's, a
  * verdict that runs out and a signal during the copy end it before anything was started.
  *
  * @throws TypeError for what `decide()` did not allow at the door `start`
@@ -52,14 +53,20 @@ export async function runAllowed(allowed: Allowed<Release>, options: RunOptions)
   assertAllowed(allowed, "start", now());
   if (allowed.value.digest !== plan.releaseDigest) throw new Error("the plan is of another release");
   // Before the copy, which may take long: what cannot be started is told at once.
-  const { env, claims: environment } = resolveEnvironment(start.env, outer, {
-    WAYBILL_RELEASE: `sha256:${allowed.value.digest}`,
-  });
+  const { env, claims: environment } = resolveEnvironment(
+    start.env,
+    outer,
+    {
+      WAYBILL_RELEASE: `sha256:${allowed.value.digest}`,
+    },
+    options.agentFolder,
+  );
 
   const interrupt = new Interrupt();
   try {
     const copy = await makePrivateCopy(plan, {
       signal: interrupt.signal,
+      users: outer.WAYBILL_USERS,
       ...(options.runDir === undefined ? {} : { runDir: options.runDir }),
     });
     if (!copy.ok) return { ...copy, refused: "mismatch" };
@@ -80,7 +87,7 @@ export async function runAllowed(allowed: Allowed<Release>, options: RunOptions)
         cwd: copy.folder,
         env,
         agentFolder: options.agentFolder,
-        ...(copy.user === undefined ? {} : { user: copy.user }),
+        ...(copy.user === undefined ? {} : { user: copy.user, userAlone: copy.userAlone }),
         ...(options.stdio === undefined ? {} : { stdio: options.stdio }),
         onStarted: (pid, claims) => onEvent?.({ type: "started", pid, claims, environment }),
       });

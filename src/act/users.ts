@@ -29,9 +29,13 @@ export function parseUsers(text: string | undefined): UserRange[] {
     const first = Number(from);
     const last = to === undefined ? first : Number(to);
     if (from === undefined || first < 1 || last < first || last > MAX_USER)
-      throw new WaybillError("WB-INPUT-014", `WAYBILL_USERS holds ${JSON.stringify(word)}, which is no user`, {
-        hint: "give numbers and ranges of user ids other than 0, such as 65532,10000-20000",
-      });
+      throw new WaybillError(
+        "WB-INPUT-014",
+        `WAYBILL_USERS holds ${JSON.stringify(word)}, which is no user`,
+        {
+          hint: "give numbers and ranges of user ids other than 0, such as 65532,10000-20000",
+        },
+      );
     return { first, last };
   });
 }
@@ -59,9 +63,13 @@ export function chooseUser(declared: number | undefined, users: string | undefin
     }
     if (declared === DEFAULT_USER || allowed.some((a) => a.first <= declared && declared <= a.last))
       return { user: declared };
-    throw new WaybillError("WB-INPUT-014", `the manifest declares user ${declared}, who is not allowed here`, {
-      hint: `whoever operates this machine allows users, not a release: set WAYBILL_USERS=${declared}, or take start.user out`,
-    });
+    throw new WaybillError(
+      "WB-INPUT-014",
+      `the manifest declares user ${declared}, who is not allowed here`,
+      {
+        hint: `whoever operates this machine allows users, not a release: set WAYBILL_USERS=${declared}, or take start.user out`,
+      },
+    );
   }
   if (declared === undefined || us === undefined || declared === us) return { own: true };
   throw new WaybillError(

@@ -27,7 +27,7 @@ export type Paint = (style: Style, text: string) => string;
 export function paintFor(isTerminal: boolean, env: NodeJS.ProcessEnv): Paint {
   const wanted = env.FORCE_COLOR !== undefined ? env.FORCE_COLOR !== "0" : isTerminal;
   if (!wanted || (env.NO_COLOR ?? "") !== "" || env.TERM === "dumb") return (_style, text) => text;
-  return (style, text) => styleText(style, text, { validateStream: false });
+  return (style, text) => (text === "" ? "" : styleText(style, text, { validateStream: false }));
 }
 
 /** The Io of a real process. */

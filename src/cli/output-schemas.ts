@@ -191,6 +191,7 @@ export const runOutputSchema = z.union([
         kind: z.enum(["literal", "inherited", "secret", "waybill"]),
         from: z.string().exactOptional(),
         absent: z.literal(true).exactOptional(),
+        without: z.array(z.string()).exactOptional(),
       }),
     ),
   }),

@@ -79,4 +79,7 @@ function sayEvent(event: RunEvent, io: Io): void {
     const mark = proved ? io.paint("green", "✔") : io.paint("yellow", "◌");
     io.err(`  ${mark} ${claim.name.padEnd(18)} ${claim.grade.padEnd(16)} ${shown(claim.reason)}\n`);
   }
+  if (event.type !== "started") return;
+  for (const { name, without } of event.environment)
+    if (without) io.err(`  ${name} without ${shown(without.join(", "))}: in the agent's own folder\n`);
 }

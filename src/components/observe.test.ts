@@ -92,7 +92,6 @@ test("a folder is its tree, a file is a tree of one leaf, several paths keep the
   const several = await first(at, "  - {kind: prompt, name: a, paths: [q.md, p/sub]}");
   assert.deepEqual(paths(several), ["p/sub/run.sh", "q.md"]);
   assert.equal(several.leaf?.digest, treeDigest([file("p/sub/run.sh", "b", true), file("q.md", "c")]));
-  assert.deepEqual(await wrong(at, "  - {kind: prompt, name: a, paths: [p, p/a.md]}"), ["collision p/a.md"]);
 });
 
 test("what is not there, is empty, or is Waybill's or git's own, has no digest", async () => {
@@ -106,8 +105,12 @@ test("what is not there, is empty, or is Waybill's or git's own, has no digest",
   assert.deepEqual(await one(".waybill/blobs"), ["malformed blobs"]);
   assert.deepEqual(await one("sub/.git"), ["malformed .git"]);
   assert.deepEqual(await one("sub/.git/config"), ["malformed config"]);
-  // As part of a larger component they are left out, and nothing else is.
-  assert.deepEqual(paths(await first(at, "  - {kind: corpus, name: a, path: .}")), ["a/b"]);
+  // As part of a larger component Waybill's own are left out, and nothing else is; of code, git's too.
+  assert.deepEqual(paths(await first(at, "  - {kind: corpus, name: a, path: .}")), [
+    "a/b",
+    "sub/.git/config",
+  ]);
+  assert.deepEqual(paths(await first(at, "  - {kind: code, name: a, path: .}")), ["a/b"]);
 });
 
 test("links out of the folder are refused, on the way to a component too", async () => {

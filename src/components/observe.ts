@@ -5,12 +5,18 @@ import { WaybillError } from "../core/errors.ts";
 import type { Lock, LockedComponent } from "../core/lock.ts";
 import type { DeclaredComponent, Manifest } from "../core/manifest.ts";
 import { safeText } from "../core/safe-text.ts";
-import { type FileLeaf, isLink, type TreeLeaf, treeSize } from "../core/tree.ts";
-import { type HashedFile, type HashFailure, type HashProgress, hashFiles } from "../hash/pool.ts";
+import { CHUNK_SIZE, type FileLeaf, isLink, type TreeLeaf, treeSize } from "../core/tree.ts";
+import {
+  type HashedFile,
+  type HashFailure,
+  type HashProgress,
+  type HashRequest,
+  hashFiles,
+} from "../hash/pool.ts";
 import { readFileBounded } from "../hash/read-file.ts";
 import { type WalkedFile, walkTree } from "../hash/walk.ts";
 import { type GitView, readGit } from "./git.ts";
-import { compileIgnore, isGitFolder, isReserved } from "./ignore.ts";
+import { compileIgnore, isReserved } from "./ignore.ts";
 import type { Described } from "./kind.ts";
 import {
   isObservedLink,
@@ -19,13 +25,26 @@ import {
   type ObservedProblem,
 } from "./observed.ts";
 import { kindOf } from "./registry.ts";
-import { pathsOutside, type SelectContext, type Selection, selectCode, selectDeclared } from "./select.ts";
+import {
+  isTopGit,
+  pathsOutside,
+  type SelectContext,
+  type Selection,
+  selectCode,
+  selectDeclared,
+} from "./select.ts";
+
+/** Files and links of all components together, at most: a file counts for each component that claims it. */
+const MAX_ENTRIES = 2_000_000;
 
 /** How to observe a folder. */
 export interface ObserveOptions {
   /** `lock` computes every digest; `verify` the chunk root alone for files over 1 MiB. */
   mode: "lock" | "verify";
-  /** In `verify` mode: a chunk root equal to the locked one stands for the locked whole-file digest. */
+  /**
+   * In `verify` mode: a chunk root equal to the locked one stands for the locked whole-file digest, and a file over
+   * 1 MiB that has another size than the locked one, or that is not locked, is not hashed: it differs already.
+   */
   lock?: Lock | undefined;
   keepChunks?: boolean;
   onProgress?: (progress: HashProgress) => void;
@@ -36,7 +55,7 @@ export interface ObserveOptions {
 export interface Observation {
   components: ObservedComponent[];
   git: GitView;
-  /** Every file below the folder but git's own and ignored ones, relative to it. */
+  /** Every file below the folder but those of its `.git` and ignored ones, relative to it. */
   files: { path: string; absolute: string; size: number }[];
   /** Those that no component claims and that are not Waybill's own. */
   unclaimed: { path: string; size: number }[];
@@ -57,28 +76,31 @@ export async function observe(
   const git = readGit(folder);
   const ignored = compileIgnore(manifest.ignore);
   const context: SelectContext = { folder, git, ignored, declared: manifest.components };
-  const selections: Selection[] = [];
-  for (const declared of manifest.components) selections.push(await select(declared, context));
-
-  const requests = selections.flatMap((selection, i) => {
-    const kind = kindOf(manifest.components[i]!.kind);
-    const mode = options.mode === "lock" || kind.wholeFiles ? ("lock" as const) : ("verify" as const);
-    return selection.files.map((file) => ({ ...file, mode }));
+  const selections = await selectAll(context);
+  const lockedById = new Map(options.lock?.components.map((c) => [componentId(c.leaf), c]));
+  const lockedOf = (i: number) => lockedById.get(componentId(manifest.components[i]!));
+  const queue = new HashQueue();
+  const places = selections.map(({ files }, i) => {
+    const { kind } = manifest.components[i]!;
+    const mode = options.mode === "lock" || kindOf(kind).wholeFiles ? "lock" : "verify";
+    const differs = options.mode === "verify" && options.lock ? differing(lockedOf(i)) : () => false;
+    return files.map((file) => (differs(file) ? undefined : queue.add(file, mode)));
   });
-  const hashed = await hashFiles(requests, {
+  const hashed = await hashFiles(queue.requests, {
     ...(options.keepChunks ? { keepChunks: true } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
     ...(options.signal ? { signal: options.signal } : {}),
   });
-  let next = 0;
   const components = manifest.components.map((declared, i) => {
     const selection = selections[i]!;
-    const results = selection.files.map(() => hashed[next++]!);
-    const locked = options.lock?.components.find((c) => componentId(c.leaf) === componentId(declared));
-    return describe(declared, selection, results, git, locked);
+    const results = selection.files.map(({ size }, j): HashedFile | HashFailure => {
+      const place = places[i]![j];
+      return place === undefined ? { ok: true, size } : hashed[place]!;
+    });
+    return describe(declared, selection, results, git, lockedOf(i));
   });
   const all = await walkTree(folder, {
-    skip: (path, isFolder) => isGitFolder(path) || ignored(path, isFolder),
+    skip: (path, isFolder) => isTopGit(path) || ignored(path, isFolder),
   });
   const claimed = claimedPaths(components);
   return {
@@ -90,6 +112,46 @@ export async function observe(
       .map(({ path, size }) => ({ path, size })),
   };
 }
+
+/** What is to be hashed: a file that several components claim stands there once. */
+class HashQueue {
+  readonly requests: HashRequest[] = [];
+  private readonly places = new Map<string, number>();
+
+  /** The place of a file among the requests. */
+  add(file: WalkedFile, mode: HashRequest["mode"]): number {
+    const { absolute, size, dev, ino } = file;
+    const key = `${mode} ${dev} ${ino} ${size} ${absolute}`;
+    const known = this.places.get(key);
+    if (known !== undefined) return known;
+    this.places.set(key, this.requests.length);
+    return this.requests.push({ absolute, size, dev, ino, mode }) - 1;
+  }
+}
+
+/** Says of a large file whether its size alone tells that it is not the locked one: then its bytes tell no more. */
+function differing(locked: LockedComponent | undefined): (file: WalkedFile) => boolean {
+  const sizes = new Map(locked?.files.map((leaf) => [leaf.path, isLink(leaf) ? undefined : leaf.size]));
+  return ({ path, size }) => size > CHUNK_SIZE && sizes.get(path) !== size;
+}
+
+/** The files of every component, in the manifest's order. */
+async function selectAll(context: SelectContext): Promise<Selection[]> {
+  const selections: Selection[] = [];
+  let entries = 0;
+  for (const declared of context.declared) {
+    const selection = entries > MAX_ENTRIES ? NOTHING : await select(declared, context);
+    entries += selection.files.length + selection.links.length;
+    if (entries <= MAX_ENTRIES) selections.push(selection);
+    else {
+      const detail = `more than ${MAX_ENTRIES} files and links in all components`;
+      selections.push({ ...NOTHING, problems: [{ path: ".", problem: "too-many", detail }] });
+    }
+  }
+  return selections;
+}
+
+const NOTHING: Selection = { files: [], links: [], problems: [], prefix: "" };
 
 async function select(declared: DeclaredComponent, context: SelectContext): Promise<Selection> {
   const problems = pathsOutside(declared, context.folder);

@@ -55,6 +55,14 @@ export function cleanPath(path: string): string {
   return path === "." ? "" : path.replace(/\/$/, "");
 }
 
+/**
+ * True for the `.git` of the agent's folder, which belongs to no tree. One further down is what it looks like to
+ * whatever reads that folder: files.
+ */
+export function isTopGit(path: string): boolean {
+  return path === ".git";
+}
+
 /** The declared paths of a component. */
 export function declaredPaths(declared: DeclaredComponent): string[] {
   return declared.paths ?? (declared.path === undefined ? [] : [declared.path]);
@@ -65,11 +73,13 @@ export function declaredPaths(declared: DeclaredComponent): string[] {
  * basename. Several: the tree holds each under its path relative to the agent's folder.
  */
 export async function selectDeclared(declared: DeclaredComponent, folder: string): Promise<Selection> {
-  if (declared.path !== undefined) return selectPath(cleanPath(declared.path), folder);
+  // Of code, git tracks no `.git` however deep, nor do we where there is no git.
+  const skip = declared.kind === "code" ? isGitFolder : () => false;
+  if (declared.path !== undefined) return selectPath(cleanPath(declared.path), folder, skip);
   const merged: Selection = { files: [], links: [], problems: [], prefix: "" };
   const seen = new Set<string>();
   for (const path of (declared.paths ?? []).map(cleanPath)) {
-    const part = await selectPath(path, folder);
+    const part = await selectPath(path, folder, skip);
     const rename = <T extends { path: string }>(entry: T): T => ({
       ...entry,
       path: part.prefix + entry.path,
@@ -87,7 +97,11 @@ export async function selectDeclared(declared: DeclaredComponent, folder: string
   return merged;
 }
 
-async function selectPath(path: string, folder: string): Promise<Selection> {
+async function selectPath(
+  path: string,
+  folder: string,
+  skip: (relative: string) => boolean,
+): Promise<Selection> {
   const detail = misplaced(path);
   if (detail !== undefined) {
     const name = path.slice(path.lastIndexOf("/") + 1);
@@ -95,7 +109,7 @@ async function selectPath(path: string, folder: string): Promise<Selection> {
     return { files: [], links: [], problems, prefix: parentOf(path) };
   }
   const walk = await walkTree(join(folder, path), {
-    skip: (relative) => isGitFolder(relative) || (path === "" && isReserved(relative)),
+    skip: (relative) => skip(relative) || (path === "" && (isTopGit(relative) || isReserved(relative))),
   });
   const single = path !== "" && isSingle(join(folder, path));
   const atRoot = single || walk.problems[0]?.path === ".";
@@ -116,7 +130,7 @@ async function selectPath(path: string, folder: string): Promise<Selection> {
 /** Why a declared path cannot be a component's, whatever is there; undefined when it can. */
 function misplaced(path: string): string | undefined {
   if (isReserved(path)) return "it is Waybill's own and belongs to no tree";
-  if (path.split("/").includes(".git")) return "it is git's own and belongs to no tree";
+  if (path.split("/").includes(".git")) return "it is in a .git, where no component can be declared";
   return undefined;
 }
 
@@ -191,7 +205,7 @@ export async function selectCode(declared: DeclaredComponent, context: SelectCon
 
 /** `code` that is one file: it must be tracked where anything is. */
 async function selectFile(path: string, { folder, git }: SelectContext): Promise<Selection> {
-  const selection = await selectPath(path, folder);
+  const selection = await selectPath(path, folder, isGitFolder);
   if (git.state !== "tracked" || git.entries.size === 0 || git.entries.has(path)) return selection;
   if (selection.problems.length > 0) return selection;
   const name = path.slice(path.lastIndexOf("/") + 1);

@@ -86,6 +86,8 @@ export interface JsonLimits {
   maxBytes?: number;
   /** Levels of arrays and objects; 64 when not given. The parser recurses: keep it below a few thousand. */
   maxDepth?: number;
+  /** Values, those inside of others included; no limit when not given. Each takes memory beside the text. */
+  maxNodes?: number;
 }
 
 /** The text is not the JSON that `parseStrictJson` accepts. */
@@ -119,7 +121,7 @@ export class JsonSyntaxError extends Error {
  * Parses one JSON text of unknown origin, strictly (RFC 8259 with the demands of I-JSON, RFC 7493), so that no
  * other reader of the same bytes can see something else. Refused beyond plain syntax errors: duplicate keys
  * (compared after escapes), lone surrogates raw or as \u escapes, a byte order mark, text after the value,
- * too much nesting or text, integers outside ±(2^53 - 1), and any number whose decimal value is not the one
+ * too much nesting, text or values, integers outside ±(2^53 - 1), and any number whose decimal value is not the one
  * that its double prints as (`1e400`, `0.1000000000000000055`). `1.50`, `1e2` and `-0` are read as 1.5, 100, 0.
  * Noncharacters such as U+FFFE are kept, against RFC 7493 §2.1: file names contain them.
  *
@@ -128,7 +130,8 @@ export class JsonSyntaxError extends Error {
  */
 export function parseStrictJson(text: string, limits: JsonLimits = {}): Json {
   if (typeof text !== "string") throw new TypeError("parseStrictJson wants a string");
-  return new Scanner(text, limits.maxDepth ?? 64).document(limits.maxBytes ?? 16 * 1024 * 1024);
+  const { maxDepth = 64, maxNodes = Number.POSITIVE_INFINITY, maxBytes = 16 * 1024 * 1024 } = limits;
+  return new Scanner(text, maxDepth, maxNodes).document(maxBytes);
 }
 
 const QUOTE = 0x22;
@@ -150,11 +153,14 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
 class Scanner {
   private readonly text: string;
   private readonly maxDepth: number;
+  private readonly maxNodes: number;
+  private nodes = 0;
   private at = 0;
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, maxNodes: number) {
     this.text = text;
     this.maxDepth = maxDepth;
+    this.maxNodes = maxNodes;
   }
 
   document(maxBytes: number): Json {
@@ -173,6 +179,8 @@ class Scanner {
   /** One value with the white space around it. */
   private value(depth: number): Json {
     const first = this.peek();
+    this.nodes += 1;
+    if (this.nodes > this.maxNodes) throw this.error(`more than ${this.maxNodes} values`);
     let value: Json;
     if (first === "{") value = this.object(depth + 1);
     else if (first === "[") value = this.array(depth + 1);

@@ -24,6 +24,18 @@ export const LOCK_TYPE = "urn:waybill:lock:v1";
 /** Largest lock that is read, in bytes. */
 export const MAX_LOCK_BYTES = 256 << 20;
 
+/** JSON values at most: those of the files (six each) and a million of all else; no more than that in all. */
+const MAX_OTHER_VALUES = 1_000_000;
+const MAX_VALUES = 12_000_000;
+
+/** Largest settings, as the lock writes them, in UTF-16 code units. */
+const MAX_SETTINGS = 2 << 20;
+
+/** Files of a component, components, and names in `also`, at most. */
+const MAX_FILES = 1_000_000;
+const MAX_COMPONENTS = 1000;
+const MAX_ALSO = 64;
+
 /** A component as the lock records it: its leaf, its files, and the document that it digests where it has one. */
 export interface LockedComponent {
   leaf: ComponentLeaf;
@@ -82,12 +94,12 @@ export const lockSchema = z.strictObject({
             .refine((also) => Object.keys(also).length > 0, "an empty `also`")
             .exactOptional(),
         }),
-        files: z.array(treeLeaf).max(1_000_000),
+        files: z.array(treeLeaf).max(MAX_FILES),
         document: z.record(z.string(), z.json()).exactOptional(),
       }),
     )
     .min(1)
-    .max(1000),
+    .max(MAX_COMPONENTS),
 });
 
 /**
@@ -143,16 +155,16 @@ export function encodeLock(lock: Lock): string {
 
 /**
  * Reads a lock strictly: I-JSON, exactly the schema, and byte for byte what `encodeLock` writes, so that one
- * content has one text.
+ * content has one text. Memory is bounded by what an honest lock of that many files takes.
  *
- * @throws WaybillError WB-INPUT-003 too large, WB-INPUT-005 not JSON, WB-INPUT-006 not a lock
+ * @throws WaybillError WB-INPUT-005 not JSON, too large or too many values, WB-INPUT-006 not a lock
  */
 export function parseLock(text: string, file = LOCK_FILE): Lock {
   const hint =
     "write it again with `waybill lock`; never edit it by hand, and settle merge conflicts the same way";
   let data: Json;
   try {
-    data = parseStrictJson(text, { maxBytes: MAX_LOCK_BYTES });
+    data = parseStrictJson(text, { maxBytes: MAX_LOCK_BYTES, maxNodes: valuesOf(text) });
   } catch (cause) {
     if (!(cause instanceof JsonSyntaxError)) throw cause;
     throw new WaybillError("WB-INPUT-005", `${file}:${cause.line}:${cause.column}: ${cause.reason}`, {
@@ -160,15 +172,85 @@ export function parseLock(text: string, file = LOCK_FILE): Lock {
       cause,
     });
   }
-  const result = lockSchema.safeParse(data);
-  if (!result.success) {
-    const issue = result.error.issues[0]!;
-    throw new WaybillError("WB-INPUT-006", `${file}: ${issue.path.join(".")}: ${issue.message}`, { hint });
-  }
-  const lock = result.data as Lock;
-  if (encodeLock(lock) !== text)
-    throw new WaybillError("WB-INPUT-006", `${file}: not in canonical form`, { hint });
+  const problem = departure(data) ?? textProblem(text);
+  const lock = data as unknown as Lock;
+  if (problem !== undefined || encodeLock(lock) !== text)
+    throw new WaybillError("WB-INPUT-006", `${file}: ${problem ?? "not in canonical form"}`, { hint });
   return lock;
+}
+
+/** JSON values that a text may hold: by its lines that can be files, so that brackets in a row are no lock. */
+function valuesOf(text: string): number {
+  const line = '\n        {"';
+  let files = 0;
+  for (let at = text.indexOf(line); at !== -1; at = text.indexOf(line, at + line.length)) files += 1;
+  return Math.min(MAX_VALUES, MAX_OTHER_VALUES + 6 * files);
+}
+
+/**
+ * The first departure from the schema. The files are looked at one by one and free-form parts not at all: the
+ * schema library keeps a record of every departure and a copy of every value.
+ */
+function departure(data: Json): string | undefined {
+  const say = (issue: { path: PropertyKey[]; message: string }, ...before: (string | number)[]): string =>
+    cut(`${[...before, ...issue.path].join(".")}: ${issue.message}`);
+  const outline = outlineOf(data);
+  if (typeof outline === "string") return outline;
+  const result = lockSchema.safeParse(outline);
+  if (!result.success) return say(result.error.issues[0]!);
+  const { components } = data as unknown as Lock;
+  for (const [i, { files }] of components.entries()) {
+    if (files.length > MAX_FILES) return `components.${i}.files: more than ${MAX_FILES}`;
+    for (const [j, leaf] of files.entries()) {
+      const read = treeLeaf.safeParse(leaf);
+      if (!read.success) return say(read.error.issues[0]!, "components", i, "files", j);
+    }
+  }
+  return undefined;
+}
+
+/** The data without its files and free-form parts, for the schema; a text where even that is too much. */
+function outlineOf(data: Json): unknown {
+  if (!isObject(data)) return data;
+  const { components } = data;
+  const outline: Record<string, unknown> = { ...data };
+  if (isObject(data.settings)) outline.settings = {};
+  if (!Array.isArray(components)) return outline;
+  if (components.length > MAX_COMPONENTS) return `components: more than ${MAX_COMPONENTS}`;
+  for (const [i, component] of components.entries()) {
+    const also = isObject(component) && isObject(component.leaf) ? component.leaf.also : undefined;
+    if (isObject(also) && Object.keys(also).length > MAX_ALSO)
+      return `components.${i}.leaf.also: more than ${MAX_ALSO} names`;
+  }
+  outline.components = components.map((component) => {
+    if (!isObject(component)) return component;
+    const { files, document } = component;
+    return {
+      ...component,
+      ...(Array.isArray(files) ? { files: [] } : {}),
+      ...(isObject(document) ? { document: {} } : {}),
+    };
+  });
+  return outline;
+}
+
+/** What is wrong with a lock's text that its data does not show. */
+function textProblem(text: string): string | undefined {
+  // As a value it stands before a comma or a bracket; in a string its quotes are escaped.
+  if (/"__proto__":/.test(text)) return "a key that some readers drop: __proto__";
+  // No line end stands in a string: these are the lines themselves, or the text is not canonical.
+  const from = text.indexOf('\n  "settings": ');
+  const length = text.indexOf('\n  "components": ', from) - from;
+  return length > MAX_SETTINGS ? `settings: over ${MAX_SETTINGS >> 20} MiB` : undefined;
+}
+
+function isObject(value: Json | undefined): value is { [key: string]: Json } {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A message of a length that a terminal shows. */
+function cut(message: string): string {
+  return message.length > 300 ? `${message.slice(0, 300).toWellFormed()}…` : message;
 }
 
 /** One way in which a lock contradicts itself. */

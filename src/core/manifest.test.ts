@@ -219,9 +219,10 @@ test("hosts", () => {
     assert.ok(!accepted(host), host);
 });
 
-test("at most 20 departures are shown", () => {
-  const text = edited("start:", `${"  - {kind: x, name: Y, path: /}\n".repeat(30)}start:`);
-  assert.equal(problems(text).length, 20);
+test("at most 20 departures are shown, and the rest is counted", () => {
+  const text = edited("start:", `${"  - {kind: x, name: Q, path: /}\n".repeat(30)}start:`);
+  assert.equal(problems(text).length, 21);
+  assert.match(problems(text)[20]!, /and 70 more$/);
 });
 
 test("a list of a thousand components is read, one more is not", () => {

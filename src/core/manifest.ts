@@ -76,7 +76,12 @@ const start = z.strictObject({
     .max(100)
     .default([])
     .meta({ description: "folders outside the release that it uses" }),
-  user: z.int().min(1).max(4_294_967_294).optional().meta({ description: "numeric user id, never 0" }),
+  user: z
+    .int()
+    .min(1)
+    .max(4_294_967_294)
+    .optional()
+    .meta({ description: "numeric user id, never 0; where waybill is root, one that WAYBILL_USERS allows" }),
 });
 
 /** The schema of `waybill.yaml`; published as docs/schemas/waybill.schema.json. */
@@ -117,7 +122,7 @@ export interface ManifestSource {
  * Reads and checks the text of a `waybill.yaml`.
  *
  * @throws WaybillError WB-INPUT-003, WB-INPUT-005 (see `parseYaml`), WB-INPUT-006 with every departure from
- * the schema and its line and column
+ * the schema and its line and column, a component that stands twice, or a path that stands twice in one component
  */
 export function parseManifest(textOfManifest: string, file = MANIFEST_FILE): ManifestSource {
   const source = parseYaml(textOfManifest, file);
@@ -130,24 +135,57 @@ export function parseManifest(textOfManifest: string, file = MANIFEST_FILE): Man
     if (seen.has(id))
       throw schemaError(source, [{ path: ["components", i, "name"], message: `${id} is declared twice` }]);
     seen.add(id);
+    refuseOverlap(declared, i, source);
   });
   return { manifest, source };
 }
 
-/** Turns departures from a schema into one error that shows each with its place. */
+/** Each file stands once in a component: no path twice, none inside another one. */
+function refuseOverlap({ paths = [] }: DeclaredComponent, index: number, source: YamlSource): void {
+  const clean = paths.map((declared) => (declared === "." ? "" : declared.replace(/\/$/, "")));
+  const all = new Set<string>();
+  clean.forEach((declared, j) => {
+    if (all.has(declared)) throw overlap(j, `${paths[j]} stands twice`);
+    all.add(declared);
+  });
+  clean.forEach((declared, j) => {
+    if (declared === "") return;
+    for (let at = declared.lastIndexOf("/"); ; at = declared.lastIndexOf("/", at - 1)) {
+      const above = declared.slice(0, Math.max(at, 0));
+      if (all.has(above))
+        throw overlap(j, `it is inside ${above === "" ? "." : above}, which stands here too`);
+      if (at <= 0) return;
+    }
+  });
+  function overlap(j: number, message: string): WaybillError {
+    return schemaError(source, [{ path: ["components", index, "paths", j], message }]);
+  }
+}
+
+/** Departures that one error shows, and the characters of each. */
+const MAX_ISSUES = 20;
+const MAX_MESSAGE = 300;
+
+/** Turns departures from a schema into one error that shows each with its place: the first 20, each cut to its length. */
 export function schemaError(
   source: Pick<YamlSource, "file" | "locate">,
   issues: readonly { path: readonly PropertyKey[]; message: string; keys?: readonly string[] }[],
 ): WaybillError {
-  const lines = issues.slice(0, 20).map((issue) => {
+  const lines = issues.slice(0, MAX_ISSUES).map((issue) => {
     // A key that is not known is shown itself, not the map around it.
     const unknown = issue.keys?.slice(0, 1) ?? [];
     const at = source.locate([...issue.path, ...unknown] as DocumentPath);
-    return `${at.file}:${at.line}:${at.column}: ${issue.path.join(".") || "document"}: ${plainly(issue.message)}`;
+    const place = cut(issue.path.join(".")) || "document";
+    return `${at.file}:${at.line}:${at.column}: ${place}: ${cut(plainly(issue.message))}`;
   });
+  if (issues.length > MAX_ISSUES) lines.push(`… and ${issues.length - MAX_ISSUES} more`);
   return new WaybillError("WB-INPUT-006", lines.join("\n"), {
     hint: `the schema is docs/schemas/waybill.schema.json; editors check ${source.file} by its first line`,
   });
+}
+
+function cut(text: string): string {
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE).toWellFormed()}…` : text;
 }
 
 /** The schema library's words in ours: lower case, and no `undefined` for what is simply not there. */

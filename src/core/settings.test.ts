@@ -52,7 +52,7 @@ const OTHER: [what: string, text: string][] = [
   ["order of paths", PLAIN.replace("[a.md, b.md]", "[b.md, a.md]")],
   ["order of mounts", PLAIN.replace(/\[(\{path: \/a.*?\}), (\{path: \/b.*?\})\]/, "[$2, $1]")],
   ["order of the pact", PLAIN.replace("[first, second]", "[second, first]")],
-  ["a value of the environment", PLAIN.replace("A: x", "A: y")],
+  ["a value of the environment", PLAIN.replace("A: x", "A: z")],
   ["inherited instead of literal", PLAIN.replace("A: x", "A: {inherit: true}")],
   ["a secret's reference", PLAIN.replace("A: x", "A: {secret: env:A}")],
   ["mode of a mount", PLAIN.replace("mode: ro", "mode: rw")],

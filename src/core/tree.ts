@@ -65,9 +65,12 @@ export function treeSize(leaves: readonly TreeLeaf[]): number {
   return leaves.reduce((sum, leaf) => sum + (isLink(leaf) ? 0 : leaf.size), 0);
 }
 
+/** Segments of a path at most: 256 folders within folders, and the file. */
+const MAX_SEGMENTS = 257;
+
 /**
- * Says why a path cannot stand in a tree, or undefined: absolute, `.` or `..` segments, empty segments,
- * backslash-free POSIX is assumed, control characters, unpaired surrogates.
+ * Says why a path cannot stand in a tree, or undefined: absolute, `.` or `..` segments, empty segments, more than
+ * 257 segments, backslash-free POSIX is assumed, control characters, unpaired surrogates.
  */
 export function pathProblem(path: string): string | undefined {
   if (path === "") return "empty";
@@ -75,7 +78,9 @@ export function pathProblem(path: string): string | undefined {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
   if (/[\u0000-\u001f\u007f]/.test(path)) return "holds a control character";
   if (path.startsWith("/")) return "absolute";
-  for (const segment of path.split("/")) {
+  const segments = path.split("/");
+  if (segments.length > MAX_SEGMENTS) return `deeper than ${MAX_SEGMENTS - 1} folders`;
+  for (const segment of segments) {
     if (segment === "") return "holds an empty segment";
     if (segment === "." || segment === "..") return `holds a '${segment}' segment`;
   }

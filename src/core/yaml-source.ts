@@ -31,13 +31,17 @@ export interface YamlSource {
   locate(path: DocumentPath): SourceRange;
 }
 
-/** Deepest nesting that is read. */
-const MAX_DEPTH = 64;
+/** Deepest nesting that is read: a lock puts settings a level deeper and is read to 64. */
+const MAX_DEPTH = 60;
+
+/** Characters of a reason that are shown. */
+const MAX_REASON = 300;
 
 /**
  * Reads YAML 1.2 (core schema) strictly: one document, keys are strings and stand once, no anchors, aliases,
  * tags, merge keys or directives (two readers may resolve them differently, and they can expand without bound),
- * no number that a double does not hold, no lone surrogate, at most 64 levels. Linear in the text.
+ * no number that a double does not hold, no word without quotes that YAML 1.1 takes for something else (`yes`,
+ * `1:30`, `1_000`; instants aside), no lone surrogate, at most 60 levels. Linear in the text.
  *
  * @param text the text; at most 1 MiB
  * @param file its name for messages
@@ -51,7 +55,8 @@ export function parseYaml(text: string, file: string): YamlSource {
   const counter = new LineCounter();
   const fail: Fail = (offset, reason) => {
     const { line, col } = counter.linePos(Math.min(offset, text.length));
-    throw new WaybillError("WB-INPUT-005", `${file}:${line || 1}:${col || 1}: ${reason}`, {
+    const shown = reason.length > MAX_REASON ? `${reason.slice(0, MAX_REASON).toWellFormed()}…` : reason;
+    throw new WaybillError("WB-INPUT-005", `${file}:${line || 1}:${col || 1}: ${shown}`, {
       hint: "put the line right; docs/formats/ says what such a file holds",
     });
   };
@@ -108,7 +113,9 @@ function refuseAmbiguity(document: Document, fail: Fail): void {
     if ("anchor" in node && node.anchor) fail(at, "an anchor: write the value out");
     if (node.tag) fail(at, `the tag ${node.tag}: write the value without one`);
     if (isScalar(node)) {
-      const problem = valueProblem(node.value, node.source);
+      const problem =
+        valueProblem(node.value, node.source) ??
+        (node.type === "PLAIN" ? olderProblem(node.value, node.source) : undefined);
       if (problem) fail(at, problem);
     }
     if (isMap(node)) refuseKeys(node, fail);
@@ -135,6 +142,36 @@ function valueProblem(value: unknown, source = ""): string | undefined {
   if (/^[-+]?0[0-9]/.test(source)) return "a number that some readers take for octal: put it in quotes";
   if (/^0[xo]/.test(source) ? Number.isSafeInteger(value) : isExact(source)) return undefined;
   return "a number that not every reader holds: put it in quotes";
+}
+
+/** What YAML 1.1 (yaml.org/type) takes for a truth value or a number and YAML 1.2 for text, or the other way round. */
+const OLDER_WORD = /^(?:y|yes|n|no|on|off|=)$/i;
+const OLDER_NUMBER = new RegExp(
+  [
+    "[-+]?0b[01_]+",
+    "[-+]?0x[0-9a-fA-F_]+",
+    "[-+]?[0-9][0-9_]*",
+    "[-+]?[0-9][0-9_]*\\.[0-9_]*(?:[eE][-+][0-9]+)?",
+    "[-+]?\\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?",
+    "[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\\.[0-9_]*)?",
+  ]
+    .map((form) => `^${form}$`)
+    .join("|"),
+);
+
+/** Instants are text in YAML 1.2 and dates in 1.1: no reader takes one for another instant, so they may stand bare. */
+function olderProblem(value: unknown, source = ""): string | undefined {
+  if (typeof value === "string") {
+    if (OLDER_WORD.test(value))
+      return `${value}, which some readers take for true, false or nothing: put it in quotes`;
+    if (OLDER_NUMBER.test(value)) return "a text that some readers take for a number: put it in quotes";
+  }
+  if (typeof value === "number") {
+    if (source.startsWith("+")) return "a number with a plus sign: write it without, or put it in quotes";
+    if (!OLDER_NUMBER.test(source))
+      return "a number that some readers take for text: write it out, or put it in quotes";
+  }
+  return undefined;
 }
 
 /** True for a decimal number that JSON gives back as it is, by the rule of `parseStrictJson`. */

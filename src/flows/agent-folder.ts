@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync } from "node:fs";
+import { lstatSync, opendirSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { WaybillError } from "../core/errors.ts";
 import { LOCK_FILE, type Lock, MAX_LOCK_BYTES, parseLock } from "../core/lock.ts";
@@ -10,8 +10,9 @@ import { readTextBounded } from "../hash/read-file.ts";
 import { MAX_BUNDLE_BYTES } from "../sign/bundle.ts";
 import type { BundleText } from "../verify/signed.ts";
 
-/** Bundles of one folder that are read at the most. */
-const MAX_BUNDLES = 1000;
+/** Bundles of one folder that are read at the most, and their bytes in all. */
+const MAX_BUNDLES = 64;
+const MAX_BUNDLES_BYTES = 16 << 20;
 
 /** An agent's folder with its manifest and, where there is one, its lock. */
 export interface AgentFolder {
@@ -54,31 +55,62 @@ function readLock(text: string, options: { tolerateLock?: boolean }): Lock | und
   }
 }
 
-/** The bundles in waybill.evidence, by name. A file there that cannot be read as text is one that is malformed. */
+/**
+ * The bundles in waybill.evidence, by name: at most 64 and 16 MiB. A file there that cannot be read as text is one
+ * that is malformed, and so is what is over the limit: one entry without a text stands for all of it.
+ *
+ * @param path the agent's folder, absolute
+ * @throws WaybillError WB-INPUT-002 when waybill.evidence is no folder, a link to one among them
+ */
 export function readBundles(path: string): BundleText[] {
-  let names: string[];
+  const { names, more } = bundleNames(join(path, EVIDENCE_FOLDER));
+  const bundles: BundleText[] = [];
+  let bytes = 0;
+  for (const name of names) {
+    const file = safeText(`${EVIDENCE_FOLDER}/${name}`);
+    try {
+      const text = readTextBounded(join(path, EVIDENCE_FOLDER, name), MAX_BUNDLE_BYTES);
+      bytes += Buffer.byteLength(text);
+      if (bytes > MAX_BUNDLES_BYTES) break;
+      bundles.push({ file, text });
+    } catch (error) {
+      if (!(error instanceof WaybillError)) throw error;
+      bundles.push({ file, text: "" });
+    }
+  }
+  const rest = more + names.length - bundles.length;
+  if (rest > 0)
+    bundles.push({ file: `${EVIDENCE_FOLDER}/ (${rest} more file${rest === 1 ? "" : "s"})`, text: "" });
+  return bundles;
+}
+
+/** The first names of bundles in their order, and how many there are beside them; a folder of any size. */
+function bundleNames(folder: string): { names: string[]; more: number } {
+  let names: string[] = [];
+  let count = 0;
   try {
-    names = readdirSync(join(path, EVIDENCE_FOLDER));
+    // Never through a link: what it leads to belongs to another folder, and its owner would speak here.
+    if (!lstatSync(folder).isDirectory()) throw new Error("not a folder");
+    const entries = opendirSync(folder);
+    try {
+      for (let entry = entries.readSync(); entry; entry = entries.readSync()) {
+        if (!entry.name.endsWith(".sigstore.json")) continue;
+        count += 1;
+        names.push(entry.name);
+        if (names.length === 32 * MAX_BUNDLES) names = names.toSorted().slice(0, MAX_BUNDLES);
+      }
+    } finally {
+      entries.closeSync();
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return { names: [], more: 0 };
     throw new WaybillError("WB-INPUT-002", `${EVIDENCE_FOLDER} cannot be read`, {
-      hint: "it is a folder of bundles",
+      hint: "it is a folder of bundles, and no link to one",
       cause: error,
     });
   }
-  return names
-    .filter((name) => name.endsWith(".sigstore.json"))
-    .toSorted()
-    .slice(0, MAX_BUNDLES)
-    .map((name) => {
-      const file = safeText(`${EVIDENCE_FOLDER}/${name}`);
-      try {
-        return { file, text: readTextBounded(join(path, EVIDENCE_FOLDER, name), MAX_BUNDLE_BYTES) };
-      } catch (error) {
-        if (!(error instanceof WaybillError)) throw error;
-        return { file, text: "" };
-      }
-    });
+  names = names.toSorted().slice(0, MAX_BUNDLES);
+  return { names, more: count - names.length };
 }
 
 /** A text, or undefined where there is no such file. */

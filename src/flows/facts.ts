@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import type { FolderFacts, PinnedFacts, TextFile } from "../checks/check.ts";
-import { isLockfile, isScannedText } from "../checks/scanned-texts.ts";
+import { isLockfile, isScannedText, textKind } from "../checks/scanned-texts.ts";
 import { compareEntries } from "../components/compare.ts";
 import { type Observation, observe } from "../components/observe.ts";
 import { componentId } from "../core/component.ts";
@@ -17,6 +17,9 @@ const MAX_LOCKFILE = 32 << 20;
 
 /** All texts together, in bytes; what is over it is not scanned, and said to be so. */
 const MAX_ALL_TEXTS = 128 << 20;
+
+/** YAML among them: taking it apart is some hundred times slower than reading it. */
+const MAX_ALL_YAML = 8 << 20;
 
 export interface FactsOptions {
   onProgress?: (progress: HashProgress) => void;
@@ -54,15 +57,19 @@ function readTexts(seen: Observation): Pick<FolderFacts, "texts" | "unreadTexts"
   const texts: TextFile[] = [];
   const unreadTexts: { path: string; reason: string }[] = [];
   let total = 0;
+  let yaml = 0;
   for (const { path, absolute, size } of seen.files) {
     if (!isScannedText(path)) continue;
     const limit = isLockfile(path) ? MAX_LOCKFILE : MAX_TEXT;
-    const bytes = size > limit || total + size > MAX_ALL_TEXTS ? undefined : readHead(absolute, limit);
+    const isYaml = ["yaml", "workflow"].includes(textKind(path)!);
+    const isOver = size > limit || total + size > MAX_ALL_TEXTS || (isYaml && yaml + size > MAX_ALL_YAML);
+    const bytes = isOver ? undefined : readHead(absolute, limit);
     if (bytes === undefined)
       unreadTexts.push({ path, reason: size > limit ? `larger than ${limit >> 20} MiB` : "not read" });
     else if (!isUtf8(bytes)) unreadTexts.push({ path, reason: "not UTF-8" });
     else {
       total += bytes.length;
+      if (isYaml) yaml += bytes.length;
       texts.push({ path, text: bytes.toString("utf8") });
     }
   }

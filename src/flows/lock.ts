@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { observe } from "../components/observe.ts";
 import { isObservedLink, type ObservedComponent } from "../components/observed.ts";
 import { WaybillError } from "../core/errors.ts";
-import { encodeLock, LOCK_FILE, type Lock, type LockedComponent, makeLock } from "../core/lock.ts";
+import { encodeLock, LOCK_FILE, type Lock, type LockedComponent, makeLock, parseLock } from "../core/lock.ts";
 import { settingsOf } from "../core/settings.ts";
 import { isLink, type TreeLeaf } from "../core/tree.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
@@ -33,8 +33,8 @@ export interface LockOutcome {
  * Pins every component and the settings into waybill.lock, written whole or not at all.
  *
  * @param folder the agent's folder
- * @throws WaybillError WB-INPUT-011 with every component that cannot be pinned and why; others as
- * `openAgentFolder` and `writeFileAtomic`
+ * @throws WaybillError WB-INPUT-011 with every component that cannot be pinned and why, or with why no reader would
+ * take the lock; others as `openAgentFolder` and `writeFileAtomic`
  */
 export async function lockFolder(
   folder: string,
@@ -54,6 +54,7 @@ export async function lockFolder(
     seen.components.map(lockedComponent),
   );
   const text = encodeLock(lock);
+  refuseUnreadable(text);
   const changed = agent.lock === undefined || encodeLock(agent.lock) !== text;
   keepPinned(agent.path, seen.components);
   options.signal?.throwIfAborted();
@@ -84,6 +85,19 @@ function refuseProblems(components: readonly ObservedComponent[], agent: AgentFo
   throw new WaybillError("WB-INPUT-011", shown.join("\n"), {
     hint: "put each right, or take it out of waybill.yaml; nothing was written",
   });
+}
+
+/** A lock that is written can be read: what is over a limit of its format is said now, and not at a door. */
+function refuseUnreadable(text: string): void {
+  try {
+    parseLock(text);
+  } catch (cause) {
+    if (!(cause instanceof WaybillError)) throw cause;
+    throw new WaybillError("WB-INPUT-011", `no reader would take the lock: ${cause.message}`, {
+      hint: "make what it names smaller, in waybill.yaml or in the folder; nothing was written",
+      cause,
+    });
+  }
 }
 
 function lockedComponent(component: ObservedComponent): LockedComponent {

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, parseAllDocuments, type Scalar } from "yaml";
+import { Composer, type Document, isMap, isScalar, isSeq, Parser, type Scalar } from "yaml";
 
 /** A scalar of a YAML text: where it stands in the document and in the text. */
 export interface YamlScalar {
@@ -22,30 +22,62 @@ export interface YamlDocument {
 
 const MAX_NODES = 200_000;
 const MAX_NESTING = 100;
+const MAX_DOCUMENTS = 2000;
+
+/** The work of one reading, to be looked at by tests. */
+export interface YamlWork {
+  /** Parts of the text that the parser gave out before it was stopped: lines and documents, about. */
+  tokens: number;
+}
 
 /**
  * Reads the scalars of every document of a YAML stream with their places. Aliases are not followed: what they
- * point at is seen where it is written.
+ * point at is seen where it is written. Reading ends at the first mistake.
  *
- * @returns undefined where the text is not YAML, nests deeper than 100 levels or has over 200,000 nodes
+ * @param work filled in with what was done
+ * @returns undefined where the text is not YAML, nests deeper than 100 levels, or has over 200,000 nodes or 2,000
+ * documents
  */
-export function yamlDocuments(text: string): YamlDocument[] | undefined {
+export function yamlDocuments(text: string, work: YamlWork = { tokens: 0 }): YamlDocument[] | undefined {
   if (tooDeep(text)) return undefined;
   try {
-    const parsed = parseAllDocuments(text, { uniqueKeys: false, prettyErrors: false, logLevel: "silent" });
-    if (!Array.isArray(parsed)) return [];
-    if (parsed.some((document) => document.errors.length > 0)) return undefined;
     const budget = { left: MAX_NODES };
-    return parsed.map(({ contents }) => {
+    const documents: YamlDocument[] = [];
+    for (const { contents, errors } of parse(text, work)) {
+      if (errors.length > 0 || documents.length === MAX_DOCUMENTS) return undefined;
       const scalars: YamlScalar[] = [];
       collect(contents, [], text, scalars, budget);
       const keys = isMap(contents) ? contents.items.map((pair) => keyOf(pair.key)) : [];
-      return { scalars, keys: new Set(keys) };
-    });
+      documents.push({ scalars, keys: new Set(keys) });
+    }
+    return documents;
   } catch (cause) {
     if (cause instanceof RangeError) return undefined;
     throw cause;
   }
+}
+
+/** The documents one by one, so that whoever has seen enough can stop. A token that is a mistake throws a RangeError. */
+function* parse(text: string, work: YamlWork): Generator<Document> {
+  const composer = new Composer({ uniqueKeys: false, prettyErrors: false, logLevel: "silent" });
+  stopAtFirstError(composer);
+  for (const token of new Parser().parse(text)) {
+    work.tokens += 1;
+    if (token.type === "error") throw new RangeError(token.message);
+    yield* composer.next(token) as Generator<Document>;
+  }
+  yield* composer.end() as Generator<Document>;
+}
+
+/**
+ * The library goes on after a mistake and makes an Error, with its stack, for each. Its collector of them is a
+ * private property: should another version have none of this name, reading is only slower.
+ */
+function stopAtFirstError(composer: Composer): void {
+  const onError = (_source: unknown, _code: string, message: string, isWarning?: boolean): void => {
+    if (isWarning !== true) throw new RangeError(message);
+  };
+  Object.defineProperty(composer, "onError", { value: onError });
 }
 
 /** The value of a scalar at exactly a path. */

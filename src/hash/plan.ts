@@ -27,6 +27,8 @@ export interface PlannedFile {
 
 /** Chunks of a LEAVES task: 8 MiB, about 5 ms, is the longest that one worker waits for another at the end. */
 const RANGE = 8;
+/** LEAVES tasks at most, one a file beside: beyond 512 GiB they are longer, since each is laid out in memory. */
+const MAX_RANGES = 65_536;
 const SMALL_FILES = 64;
 const SMALL_BYTES = 8 * CHUNK_SIZE;
 
@@ -52,6 +54,9 @@ export function plan(files: readonly PlannedFile[], workers: number): Task[] {
   const longest = files.find((f) => f.mode === "lock" && hasChunks(f.size))?.size ?? 0;
   const bound = Math.max(work / workers, longest) + RANGE * CHUNK_SIZE;
 
+  const chunks = files.reduce((sum, f) => sum + chunkCount(f.size), 0);
+  const range = Math.max(RANGE, Math.ceil(chunks / MAX_RANGES));
+
   const long: Task[] = [];
   const pieces: Task[] = [];
   const load = new Array<number>(workers).fill(0);
@@ -65,8 +70,8 @@ export function plan(files: readonly PlannedFile[], workers: number): Task[] {
       long.push({ kind: fused ? FUSED : DIGEST, file, first: 0, count });
       if (fused) continue;
     }
-    for (let first = 0; first < count; first += RANGE) {
-      pieces.push({ kind: LEAVES, file, first, count: Math.min(RANGE, count - first) });
+    for (let first = 0; first < count; first += range) {
+      pieces.push({ kind: LEAVES, file, first, count: Math.min(range, count - first) });
     }
   }
   return [...long, ...pieces, ...batches(files, large)];

@@ -2,7 +2,8 @@ import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { chunkRoot, hasChunks } from "./chunks.ts";
+import { RootAccumulator } from "../core/merkle.ts";
+import { hasChunks, LEAF_SIZE } from "./chunks.ts";
 import { digestOf, type HashRequest, type Job, leavesOf, makeJob, taskCount } from "./job.ts";
 import type { FileProblemKind } from "./open.ts";
 import { type FailureReport, runTasks } from "./tasks.ts";
@@ -59,13 +60,48 @@ const BYTES_PER_MS = 1_400_000;
 const MS_PER_FILE = 0.03;
 
 /**
+ * Largest file that is hashed, and all files of one call together, in bytes: a sparse file takes no disk, and 32
+ * bytes of memory for each of its chunks all the same (16 TiB: 512 MiB).
+ */
+export const MAX_FILE_BYTES: number = 2 ** 43;
+const MAX_ALL_BYTES = 2 ** 44;
+
+/**
  * Hashes files at the machine's speed. Takes the files and gives their results in the same order; a file that
- * cannot be hashed is a HashFailure and does not stop the others. Memory does not grow with the files' sizes,
- * but for 32 bytes a chunk. Throws only for an abort (the signal's reason) or a thread that died.
+ * cannot be hashed is a HashFailure and does not stop the others: one over 8 TiB, and what is over 16 TiB in all,
+ * too. Memory does not grow with the files' sizes, but for 32 bytes a chunk. Throws only for an abort (the signal's
+ * reason) or a thread that died.
  */
 export async function hashFiles(
   requests: readonly HashRequest[],
   options: HashOptions = {},
+): Promise<(HashedFile | HashFailure)[]> {
+  const refusals = tooLarge(requests);
+  if (refusals.size === 0) return hashAll(requests, options);
+  const hashed = await hashAll(
+    requests.filter((_, i) => !refusals.has(i)),
+    options,
+  );
+  let next = 0;
+  return requests.map((_, i) => refusals.get(i) ?? hashed[next++]!);
+}
+
+/** The requests that would take more memory than there may be, by their place. */
+function tooLarge(requests: readonly HashRequest[]): Map<number, HashFailure> {
+  const refusals = new Map<number, HashFailure>();
+  let total = 0;
+  requests.forEach(({ size }, i) => {
+    const over = size > MAX_FILE_BYTES ? "8 TiB are hashed" : "16 TiB of one agent are hashed";
+    if (size > MAX_FILE_BYTES || total + size > MAX_ALL_BYTES)
+      refusals.set(i, { ok: false, problem: "unreadable", detail: `it has ${size} bytes; at most ${over}` });
+    else total += size;
+  });
+  return refusals;
+}
+
+async function hashAll(
+  requests: readonly HashRequest[],
+  options: HashOptions,
 ): Promise<(HashedFile | HashFailure)[]> {
   options.signal?.throwIfAborted();
   const estimate = workOf(requests) / BYTES_PER_MS + requests.length * MS_PER_FILE;
@@ -171,11 +207,18 @@ function resultsOf(
     const result: HashedFile = { ok: true, size };
     if (mode === "lock" || !hasChunks(size)) result.sha256 = Buffer.from(digestOf(job, file)).toString("hex");
     if (hasChunks(size)) {
-      result.chunks = chunkRoot(leavesOf(job, file));
+      result.chunks = rootOf(leavesOf(job, file));
       // A copy, so that what the caller keeps does not hold on to the whole job's memory.
       if (keepChunks) result.chunkHashes = leavesOf(job, file).slice();
     }
     results[index] = failures.get(file) ?? result;
   });
   return results;
+}
+
+/** Root, hex, over a row of chunk hashes; in little memory beside it, however long it is. */
+function rootOf(leaves: Uint8Array): string {
+  const tree = new RootAccumulator();
+  for (let at = 0; at < leaves.length; at += LEAF_SIZE) tree.push(leaves.subarray(at, at + LEAF_SIZE));
+  return Buffer.from(tree.root()).toString("hex");
 }

@@ -109,6 +109,42 @@ test("nothing that was found is left out of the verdict", () => {
   assert.deepEqual(verdict.signedBy, [{ principal: "alice", key: "b".repeat(64) }]);
 });
 
+test("the reason is the first that blocks, else the first that must be answered, else a count", () => {
+  const reason = (results: CheckResult[], more: Partial<DecideInput> = {}) =>
+    decide(input({ results, ...more })).verdict.reason;
+  assert.equal(reason(but(fail("H"), fail("T"), open("I"))), "T is wrong");
+  assert.equal(reason(but(open("H"), open("T"))), "T could not be evaluated: nobody knows T");
+  assert.equal(reason(but(open("H"), fail("L"))), "4 of 6 checks passed");
+  assert.equal(
+    reason(but(fail("I"), open("S")), { level: "observe" }),
+    "observed only: 1 of 6 checks failed",
+  );
+  assert.equal(reason(green, { level: "observe" }), "6 of 6 checks passed");
+  assert.equal(reason(but(open("S")), { level: "observe" }), "5 of 6 checks passed");
+});
+
+test("at observe what fails is told and blocks nothing, what is open is not required", () => {
+  const policy = { level: "observe" as const, deny: ["L", "H"] };
+  const { verdict } = decide(
+    input({ results: but(fail("I"), fail("L"), open("H")), level: "observe", policy }),
+  );
+  assert.deepEqual([verdict.blocking, verdict.advisory.map((f) => f.code)], [[], ["I", "L"]]);
+  assert.deepEqual(
+    verdict.notEvaluated.map((n) => [n.code, n.required]),
+    [["H", false]],
+  );
+});
+
+test("a verdict says only what there is", () => {
+  const { verdict } = decide(input({ release: undefined, verified: undefined }));
+  assert.ok(!("release" in verdict) && !("validUntil" in verdict));
+  assert.deepEqual([verdict.signedBy, verdict.notes], [[], []]);
+  assert.deepEqual(decide(input({ notes: ["n"] })).verdict.notes, ["n"]);
+  assert.equal(decide(input()).verdict.release, release.digest);
+  assert.deepEqual(decide(input()).verdict.trust, { origin: "operator", file: "trust.yaml" });
+  assert.equal(decide(input({ agent: "b" })).verdict.agent, "b");
+});
+
 test("a manifest can only tighten", () => {
   const levels: Level[] = ["observe", "baseline", "strict"];
   for (const door of levels)

@@ -146,3 +146,120 @@ test("a revoked releaser's statement is forgotten, so that a stolen key cannot h
   assert.deepEqual(step([fresh], [kept], { trust: after }).failed, []);
   assert.deepEqual(step([fresh], [kept], { trust: after }).remember, [fresh]);
 });
+
+test("what was accepted holds beyond its key's window; what is new must be signed within one", () => {
+  const windowed = (window: object) =>
+    trust(
+      1,
+      { alice, bob },
+      {
+        principals: [
+          { name: "alice", keys: [{ publicKey: publicKeyPem(alice.publicKey), ...window }] },
+          { name: "bob", keys: [{ publicKey: publicKeyPem(bob.publicKey) }] },
+        ],
+      },
+    );
+  const { keyId } = trust(1, { alice }).keys[0]!;
+  const kept = statement({ seq: 1000 });
+  const fresh = statement({ seq: 6 }, bob);
+  for (const window of [{ notAfter: "2027-01-01T00:00:00Z" }, { notBefore: "2027-01-01T00:00:01Z" }]) {
+    const now = windowed(window);
+    assert.deepEqual(step([fresh], [kept], { trust: now }).failed, ["WB-ROLL-004"]);
+    assert.deepEqual(step([fresh], [kept], { trust: now }).remember, []);
+    assert.deepEqual(step([kept], [], { trust: now }).failed, ["WB-ROLL-006"]);
+    assert.deepEqual(step([kept], [], { trust: now }).remember, []);
+    // Revoked is revoked, and a signature that does not verify never counted.
+    const revoked = { ...now, revoked: new Map([[keyId, { key: keyId, reason: "stolen" }]]) };
+    assert.deepEqual(step([fresh], [kept], { trust: revoked }).failed, []);
+    const forged = {
+      ...kept,
+      text: kept.text.replace(/("sig":")(.)/, (_, a, b) => a + (b === "M" ? "N" : "M")),
+    };
+    assert.notEqual(forged.text, kept.text);
+    assert.deepEqual(step([fresh], [forged], { trust: now }).failed, []);
+  }
+  // Both signers of a threshold count once each, late or not.
+  const two = { ...windowed({ notAfter: "2027-01-01T00:00:00Z" }) };
+  two.rules = two.rules.map((rule) => ({ ...rule, threshold: 2 }));
+  const by = (seq: number, ...pairs: Pair[]) => pairs.map((pair) => statement({ seq }, pair));
+  assert.deepEqual(step(by(6, alice, bob), by(9, alice, bob), { trust: two }).failed, ["WB-ROLL-006"]);
+  assert.deepEqual(
+    step(by(6, bob), by(9, alice, alice), {
+      trust: { ...two, rules: two.rules.map((r) => ({ ...r, threshold: 1 })) },
+    }).failed,
+    ["WB-ROLL-004"],
+  );
+});
+
+test("a kept statement whose signer trust no longer lets sign channels holds nothing", () => {
+  const kept = statement({ seq: 1000 });
+  assert.deepEqual(step([statement({ seq: 6 }, bob)], [kept], { trust: trust(1, { bob }) }).failed, []);
+});
+
+test("a statement of another kind about the same agent and target is no channel statement", () => {
+  const foreign = (() => {
+    const { predicateType: _, ...rest } = makeChannelStatement({
+      agent: "tiny",
+      target: "production",
+      seq: 9,
+      expires: "2030-01-01T00:00:00Z",
+      releases: [release.digest],
+    });
+    const text = encodeStatement({ ...rest, predicateType: "urn:waybill:deployment:v1" });
+    return { file: "foreign.sigstore.json", text: makeKeyBundle(text, alice.privateKey) };
+  })();
+  assert.deepEqual(step([foreign]).failed, ["WB-ROLL-001"]);
+  assert.deepEqual(step([foreign, statement()]).failed, []);
+  assert.deepEqual(step([statement()], [foreign]).failed, []);
+});
+
+test("a channel statement that contradicts its format does not count, whoever signed it", () => {
+  const good = makeChannelStatement({
+    agent: "tiny",
+    target: "production",
+    seq: 9,
+    expires: "2030-01-01T00:00:00Z",
+    releases: [release.digest],
+  });
+  for (const predicate of [
+    { ...good.predicate, seq: 0 },
+    { ...good.predicate, expires: "never" },
+    { ...good.predicate, more: 1 },
+  ]) {
+    const text = makeKeyBundle(encodeStatement({ ...good, predicate }), alice.privateKey);
+    assert.deepEqual(step([{ file: "x", text }]).failed, ["WB-ROLL-006"]);
+    assert.deepEqual(step([statement()], [{ file: "x", text }]).failed, []);
+  }
+});
+
+test("what is said: numbers, digests, ends, and what cannot be proved", () => {
+  const trusted = trust(1, { alice });
+  const said = (here: BundleText[], kept: BundleText[] = [], policy = trusted) => {
+    const at = { now: new Date("2027-01-01T00:00:00Z"), strict: true };
+    const made = channelFreshness(release, "production", readStatements(here).statements, kept, policy, at);
+    return { ...made, findings: made.results.flatMap((r) => (r.status === "fail" ? r.findings : [])) };
+  };
+  const good = statement();
+  assert.equal(said([good]).expires, Date.parse("2030-01-01T00:00:00Z"));
+  assert.equal(said([good]).results[0]!.coverage, "statement 5 for production, 1 releases");
+  assert.equal(said([]).expires, Number.POSITIVE_INFINITY);
+  assert.equal(said([good]).notes.length, 1);
+  assert.match(said([good]).notes[0]!, /remembers no channel statement for production.*2030-01-01/);
+  assert.deepEqual(said([good], [good]).notes, []);
+
+  const replayed = said([statement({ seq: 4 })], [good]).findings;
+  assert.equal(replayed.length, 1);
+  assert.match(replayed[0]!.message, /number 4; this door has seen 5$/);
+  assert.deepEqual([replayed[0]!.expected, replayed[0]!.found], ["seq 5 or higher", "seq 4"]);
+  const other = statement({ releases: ["b".repeat(64), "c".repeat(64)] });
+  const [absent] = said([other]).findings;
+  assert.equal(absent!.path, other.file);
+  assert.match(absent!.fix, /--target production$/);
+  assert.equal(absent!.expected, `sha256:${"b".repeat(64)}, sha256:${"c".repeat(64)}`);
+  assert.equal(absent!.found, `sha256:${release.digest}`);
+  const stranger = statement({}, mallory);
+  assert.match(said([stranger]).findings[0]!.message, /does not count: trust does not name its key/);
+  assert.match(said([good], [], trust(2, { alice, bob })).findings[0]!.message, /too few releasers/);
+  const open = said([stranger]).results.filter((r) => r.status === "not-evaluated");
+  assert.ok(open.length === 5 && open.every((r) => r.reason === "WB-ROLL-006 failed first"));
+});

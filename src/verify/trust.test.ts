@@ -94,6 +94,61 @@ test("thresholds count principals, never keys or repetitions", () => {
   assert.match(missingSigners(trust, { ...channel, target: "staging" }, ["alice"])!, /no rule/);
 });
 
+test("what is missing is told by the nearest rule", () => {
+  const missing = (rules: string[], principals: string[]) =>
+    missingSigners(parseTrust(trustText({ rules: `[${rules.join(", ")}]` })), release, principals);
+  const rule = (principals: string, threshold: number) =>
+    `{evidence: release, agents: ["*"], principals: [${principals}], threshold: ${threshold}}`;
+  const [both, bob, alice, none] = [rule("alice, bob", 2), rule("bob", 1), rule("alice", 1), rule("", 1)];
+  const says = (text: string) => `release evidence for support-agent needs ${text} signed`;
+  assert.equal(missing([both, bob], []), says("1 of bob; 0"));
+  assert.equal(missing([bob, both], []), says("1 of bob; 0"));
+  assert.equal(missing([both, bob], ["alice"]), says("2 of alice, bob; 1"));
+  assert.equal(missing([bob, alice], []), says("1 of bob; 0"));
+  assert.equal(missing([none], ["alice"]), says("1 of no one; 0"));
+  // One satisfied rule is enough, wherever it stands.
+  assert.equal(missing([both, alice], ["alice"]), null);
+  assert.equal(missing([alice, both], ["alice"]), null);
+  assert.equal(
+    missingSigners(trust, { evidence: "channel", agent: "a", target: "production" }, []),
+    "channel evidence for a at production needs 1 of alice; 0 signed",
+  );
+});
+
+test("a judgement says who and why", () => {
+  const revoked = `[{key: ${b.keyId}, compromisedSince: 2026-12-31T00:00:00Z, reason: lost laptop}]`;
+  const judged = (key: string, more: object = {}) =>
+    judgeSigner(parseTrust(trustText({ revoked })), { ...release, key, now, ...more });
+  const { keyId } = a;
+  assert.deepEqual(judged(b.cosign), {
+    status: "revoked",
+    principal: "bob",
+    keyId: b.keyId,
+    detail: "the key was revoked: lost laptop (compromised since 2026-12-31T00:00:00Z)",
+  });
+  const unknown = { status: "unknown-key", detail: "trust names no such key" };
+  assert.deepEqual(judged(stranger.cosign), { ...unknown, keyId: stranger.keyId });
+  assert.deepEqual(judged("whatever"), unknown);
+  assert.deepEqual(judged(a.oms, { agent: "x" }), {
+    status: "not-allowed",
+    principal: "alice",
+    keyId,
+    detail: "alice may not sign release evidence for x",
+  });
+  assert.deepEqual(judged(a.oms, { now: new Date("2025-01-01T00:00:00Z") }), {
+    status: "not-yet-valid",
+    principal: "alice",
+    keyId,
+    detail: "the key counts from 2026-01-01T00:00:00Z",
+  });
+  const nowhen = judged(c.keyId, { now: new Date(Number.NaN) });
+  assert.ok("detail" in nowhen && nowhen.detail === "the key counts from no known time");
+  // Not revoked with a reason alone, and no word of when.
+  const policy = parseTrust(trustText({ revoked: `[{key: ${a.keyId}, reason: old}]` }));
+  const old = judgeSigner(policy, { ...release, key: a.keyId, now });
+  assert.ok("detail" in old && old.detail === "the key was revoked: old");
+});
+
 test("empty lists trust no one", () => {
   for (const policy of [
     parseTrust(trustText({ principals: "[]", rules: "[]" })),
@@ -128,7 +183,7 @@ test("mistakes are refused, with the line", () => {
     [`${trustText()}extra: 1\n`, /extra/],
     [
       rule("{evidence: relase, agents: [a], principals: [bob], threshold: 1}"),
-      /no evidence is called relase/,
+      /yaml:13:\d+: rules\.0\.evidence: no evidence is called relase/,
     ],
     [
       rule("{evidence: release, agents: [a], principals: [carol], threshold: 1}"),
@@ -143,7 +198,14 @@ test("mistakes are refused, with the line", () => {
       rule("{evidence: release, agents: [a], targets: [x], principals: [bob], threshold: 1}"),
       /have a target/,
     ],
-    [key(`{publicKey: ${quoted(a.pem)}}, {publicKey: ${quoted(a.pem)}}`), /stands already under alice/],
+    [
+      rule('{evidence: release, agents: [a], targets: ["*", x], principals: [bob], threshold: 1}'),
+      /rules\.0\.targets: only channel statements have a target/,
+    ],
+    [
+      key(`{publicKey: ${quoted(a.pem)}}, {publicKey: ${quoted(a.pem)}}`),
+      /principals\.0\.keys\.1\.publicKey: this key stands already under alice/,
+    ],
     [key(`{publicKey: ${quoted(ed25519)}}`), /ed25519 is not accepted/],
     [key("{publicKey: hello}"), /not a public key/],
     [
@@ -151,8 +213,12 @@ test("mistakes are refused, with the line", () => {
       /not before/,
     ],
     [
+      key(`{publicKey: ${quoted(a.pem)}, notBefore: 2027-01-01T00:00:00Z, notAfter: 2027-01-01T00:00:00Z}`),
+      /yaml:4:\d+: .*notBefore is not before notAfter/,
+    ],
+    [
       trustText({ principals: "[{name: alice, keys: []}, {name: alice, keys: []}]", rules: "[]" }),
-      /stands twice/,
+      /principals\.1\.name: alice stands twice/,
     ],
     [trustText({ revoked: "[{key: abc, reason: x}]" }), /revoked\.0\.key/],
     [trustText({ principals: "&x []", rules: "[]" }), /anchor/],

@@ -16,9 +16,11 @@ import { makeChannelStatement } from "../evidence/channel.ts";
 import { makeReleaseStatement } from "../evidence/release.ts";
 import { encodeStatement } from "../evidence/statement.ts";
 import { makeKeyBundle } from "../sign/bundle.ts";
-import { generateKeyPair, publicKeyPem } from "../sign/keys.ts";
+import { generateKeyPair, keyId, publicKeyPem } from "../sign/keys.ts";
+import { VERIFY_RULES } from "./rules.ts";
 import { parseTrust } from "./trust.ts";
 import { trustTemplate } from "./trust-template.ts";
+import { isVerified } from "./verified.ts";
 import { type VerifyFacts, verify } from "./verify.ts";
 
 // Pure facts, no folder: an agent of a model, a prompt and code, locked, signed and allowed by one key.
@@ -174,6 +176,108 @@ test("each refusal has its own code", () => {
     assert.ok(failed(results).includes(code), `${code}: ${failed(results)}`);
     if (/ROLL-00[4561]/.test(code)) assert.deepEqual(remember, [], code);
   }
+});
+
+test("a lock that contradicts itself makes no release, at any door", () => {
+  const edited = { ...lock, release: `sha256:${"0".repeat(64)}` } as const;
+  for (const door of ["ci", "start"] as const) {
+    const { verified, results, ...rest } = verify(facts({ door, folder: folder({ lock: edited }) }));
+    assert.deepEqual([verified, rest.release, rest.remember], [undefined, undefined, []]);
+    assert.deepEqual(failed(results), ["WB-LOCK-002"]);
+    assert.ok(results.every((r) => !/SIGN|TRUST|ROLL/.test(r.code)));
+  }
+});
+
+test("below strict self-asserted trust and the channel may fail, and nothing else", () => {
+  const at = (level: VerifyFacts["level"], more: Partial<VerifyFacts>) => verify(facts({ level, ...more }));
+  const other = makeReleaseStatement("tiny", leaves.slice(1), settingsDigest(lock.settings));
+  const table: [string, Partial<VerifyFacts>, boolean][] = [
+    ["no channel", { bundles: [signed] }, true],
+    ["withdrawn", { bundles: [signed, bundle(channel({ releases: ["c".repeat(64)] }))] }, true],
+    ["replayed", { remembered: [bundle(channel({ seq: 4 }))] }, true],
+    ["self-asserted", { trust: { origin: "self-asserted", policy } }, true],
+    ["unsigned", { bundles: [allowed] }, false],
+    ["another release", { bundles: [bundle(other), allowed] }, false],
+    ["a stranger", { bundles: [bundle(releaseStatement, mallory.privateKey), allowed] }, false],
+    ["trust expired", { now: new Date("2031-01-01T00:00:00Z") }, false],
+    ["no lock", { folder: folder({ lock: undefined }) }, false],
+    ["no trust", { trust: { origin: "none" } }, false],
+    [
+      "edited",
+      {
+        folder: folder({ lock: makeLock(lock.agent, { ...lock.settings, ignore: ["x"] }, lock.components) }),
+      },
+      false,
+    ],
+  ];
+  for (const [what, more, passes] of table) {
+    for (const level of ["observe", "baseline"] as const)
+      assert.equal(at(level, more).verified !== undefined, passes, `${level}: ${what}`);
+    assert.equal(at("strict", more).verified, undefined, `strict: ${what}`);
+  }
+});
+
+test("a permission ends with the first of trust, the signer's key and the channel", () => {
+  const text = (expires: string, notAfter: string) =>
+    JSON.stringify({
+      waybillTrust: "v1",
+      version: 1,
+      expires,
+      principals: [{ name: "alice", keys: [{ publicKey: publicKeyPem(alice.publicKey), notAfter }] }],
+      rules: ["release", "channel"].map((evidence) => ({
+        evidence,
+        agents: ["*"],
+        principals: ["alice"],
+        threshold: 1,
+      })),
+    });
+  // The channel ends in 2030.
+  for (const [expires, notAfter, first] of [
+    ["2029-01-01T00:00:00Z", "2031-01-01T00:00:00Z", "2029-01-01T00:00:00Z"],
+    ["2031-01-01T00:00:00Z", "2028-01-01T00:00:00Z", "2028-01-01T00:00:00Z"],
+    ["2031-01-01T00:00:00Z", "2031-01-01T00:00:00Z", "2030-01-01T00:00:00Z"],
+  ] as const) {
+    const { verified } = verify(
+      facts({ trust: { origin: "operator", policy: parseTrust(text(expires, notAfter)) } }),
+    );
+    assert.equal(verified?.validUntil, Date.parse(first));
+  }
+});
+
+test("a verified release says who signed it; only verify() makes one", () => {
+  const { verified } = verify(facts());
+  assert.deepEqual(verified?.signedBy, [{ principal: "alice", key: keyId(alice.publicKey) }]);
+  assert.ok(isVerified(verified) && Object.isFrozen(verified));
+  for (const forged of [{ ...verified }, Object.create(verified) as object, null, undefined, "verified", 1])
+    assert.equal(isVerified(forged), false);
+});
+
+test("only what the operator's trust accepts is remembered; what cannot be proved is said", () => {
+  const own = verify(facts({ level: "baseline", trust: { origin: "self-asserted", policy } }));
+  assert.ok(own.verified);
+  assert.deepEqual(own.remember, []);
+  assert.deepEqual(verify(facts({ level: "baseline" })).remember, [allowed]);
+  assert.equal(verify(facts()).notes.length, 1);
+  assert.deepEqual(verify(facts({ remembered: [allowed] })).notes, []);
+});
+
+test("every step says what it looked at", () => {
+  const result = (code: string, more: Partial<VerifyFacts> = {}) =>
+    verify(facts(more)).results.find((r) => r.code === code)!;
+  assert.equal(result("WB-TRUST-001").coverage, "policy version 1");
+  const trust = { trust: { origin: "none" as const } };
+  for (const code of ["WB-TRUST-001", "WB-TRUST-007", "WB-TRUST-008"])
+    assert.partialDeepStrictEqual(result(code, trust), { status: "not-evaluated", coverage: "no policy" });
+  assert.partialDeepStrictEqual(result("WB-SIGN-001", { folder: folder({ lock: undefined }) }), {
+    status: "not-evaluated",
+    reason: "WB-LOCK-001 failed first",
+  });
+  const own = result("WB-TRUST-008", { trust: { origin: "self-asserted", policy } });
+  assert.ok(own.status === "fail");
+  assert.match(own.findings[0]!.message, /self-asserted/);
+  assert.equal(own.findings[0]!.why, VERIFY_RULES.selfAsserted.why);
+  // What is no cause of a pass elsewhere: the other steps of trust pass.
+  assert.equal(result("WB-TRUST-001", { trust: { origin: "self-asserted", policy } }).status, "pass");
 });
 
 test("without trust nothing is verified, at any level, and nothing that failed is hidden", () => {

@@ -3,7 +3,7 @@ import os, re, stat
 
 from waybill import by_name, file_leaf, need, oms_root, parse, tool_document, tree, utf8
 
-RESERVED = {"waybill.yaml", "waybill.lock", "waybill.trust.yaml", "waybill.sha256sums", "waybill.evidence", ".waybill"}
+RESERVED = {".git", "waybill.yaml", "waybill.lock", "waybill.trust.yaml", "waybill.sha256sums", "waybill.evidence", ".waybill"}
 TEMP = re.compile(r"\.waybill-[0-9a-f]{16}\.tmp")
 
 
@@ -33,7 +33,7 @@ def read_tree(root, left_out=frozenset()):
 
     def walk(folder, prefix):
         for name in os.listdir(folder):
-            if name == ".git" or not prefix and left_out and (name in left_out or TEMP.fullmatch(name)):
+            if not prefix and left_out and (name in left_out or TEMP.fullmatch(name)):
                 continue
             full = os.path.join(folder, name)
             if os.path.isdir(full) and not os.path.islink(full):
@@ -69,6 +69,8 @@ def check_folder(lock, folder):
                 single = os.path.isfile(os.path.join(folder, p))
                 prefix = os.path.dirname(p) if single else p
                 found += [{**leaf, "path": f"{prefix}/{leaf['path']}" if prefix else leaf["path"]} for leaf in read(p)]
+        if kind == "code":
+            found = [leaf for leaf in found if ".git" not in leaf["path"].split("/")]
         found.sort(key=lambda leaf: utf8(leaf["path"]))
         need(found == files, f"{kind}/{declared['name']}: the files are not the locked ones")
         if kind == "tool":
