@@ -107,7 +107,7 @@ test("a lock, a manifest or a component that is not of the allowed release is a 
       ),
     );
   const table: [string, RegExp, Lock, ManifestSource, ObservedComponent[]][] = [
-    ["fewer components", /the lock is of another release/, other, source, observed()],
+    ["fewer components", /the lock contradicts itself/, other, source, observed()],
     ["other settings in the lock", /the lock is of another release/, edited, source, observed()],
     [
       "another command",

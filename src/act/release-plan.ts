@@ -1,6 +1,6 @@
 import { isObservedLink, type ObservedComponent } from "../components/observed.ts";
 import { componentId } from "../core/component.ts";
-import { encodeLock, LOCK_FILE, type Lock, releaseOf } from "../core/lock.ts";
+import { encodeLock, LOCK_FILE, type Lock, lockContradictions, releaseOf } from "../core/lock.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { Release } from "../core/release.ts";
 import { settingsDigest, settingsOf } from "../core/settings.ts";
@@ -25,6 +25,8 @@ export function planOf(
   components: readonly ObservedComponent[],
 ): { plan: CopyPlan; start: Manifest["start"] } {
   const { digest, document } = allowed.value;
+  // The digest covers the leaves; that the files are theirs is what a lock without contradictions says.
+  if (lockContradictions(lock).length > 0) throw new TypeError("the lock contradicts itself");
   if (releaseOf(lock).digest !== digest) throw new TypeError("the lock is of another release");
   if (settingsDigest(settingsOf(manifest)) !== document.settings)
     throw new TypeError("the manifest is of another release");

@@ -168,9 +168,11 @@ function byChunks({ locked, found }: Difference): boolean {
 function say(side: Difference["locked"] | Difference["found"], chunks: boolean): string {
   if (side === undefined) return "no such file";
   if ("link" in side) return `link to ${side.link}`;
-  const root = `chunks:${side.chunks ?? "none"}`;
-  const digest = chunks || side.sha256 === undefined ? root : `sha256:${side.sha256}`;
-  return `${digest}  ${side.size.toLocaleString("en")} bytes${side.executable ? ", executable" : ""}`;
+  const size = `${side.size.toLocaleString("en")} bytes${side.executable ? ", executable" : ""}`;
+  // A large file of another size, or that the lock does not name, differs already: its bytes were not read.
+  if (side.sha256 === undefined && side.chunks === undefined) return `${size}, not hashed`;
+  const byRoot = (chunks && side.chunks !== undefined) || side.sha256 === undefined;
+  return `${byRoot ? `chunks:${side.chunks}` : `sha256:${side.sha256}`}  ${size}`;
 }
 
 function restore(d: Difference, path: string, facts: FolderFacts): string {

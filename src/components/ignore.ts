@@ -19,7 +19,7 @@ export function isReserved(path: string): boolean {
   return RESERVED.has(slash === -1 ? path : path.slice(0, slash)) || TEMP_FILE.test(path);
 }
 
-/** True for git's own folder or work-tree file, at any depth: it belongs to no tree. */
+/** True for git's own folder or work-tree file, at any depth: git tracks nothing in it, so no code lies there. */
 export function isGitFolder(path: string): boolean {
   return path === ".git" || path.endsWith("/.git");
 }

@@ -316,7 +316,8 @@ function declaredIds(settings: Settings): string[] {
 }
 
 function pinnedId(of: { kind?: Json; name?: Json; origin?: Json }): string {
-  return `${String(of.kind)}/${String(of.name)}${of.origin === undefined ? "" : ` from ${String(of.origin)}`}`;
+  const { kind = null, name = null, origin } = of;
+  return canonicalJson(origin === undefined ? [kind, name] : [kind, name, origin]);
 }
 
 /** What a component's list of files says that no folder could: what, what would be right, what stands there. */

@@ -25,7 +25,11 @@ test("64 bundles are read, in the order of their names; the others are one that 
   assert.equal(bundles.length, 65);
   assert.deepEqual(bundles[0], { file: `waybill.evidence/${numbered(1)}`, text: "bundle 1" });
   assert.deepEqual(bundles[63], { file: `waybill.evidence/${numbered(64)}`, text: "bundle 64" });
-  assert.deepEqual(bundles[64], { file: "waybill.evidence/ (16 more files)", text: "" });
+  assert.deepEqual(bundles[64], {
+    file: "waybill.evidence/ (16 more files)",
+    text: "",
+    problem: "not read: at most 64 bundles and 16 MiB are",
+  });
   const { malformed } = readStatements(bundles);
   assert.ok(malformed.some(({ file }) => file.endsWith("(16 more files)")));
 });
@@ -56,7 +60,7 @@ test("16 MiB are read in all; a bundle over 1 MiB is malformed by itself and doe
     bundles.reduce((sum, { text }) => sum + text.length, 0),
     16 << 20,
   );
-  assert.deepEqual(bundles.at(-1), { file: "waybill.evidence/ (4 more files)", text: "" });
+  assert.equal(bundles.at(-1)?.file, "waybill.evidence/ (4 more files)");
 });
 
 test("waybill.evidence that is a link or a file is refused, a link inside it is malformed", () => {

@@ -75,12 +75,16 @@ export function readBundles(path: string): BundleText[] {
       bundles.push({ file, text });
     } catch (error) {
       if (!(error instanceof WaybillError)) throw error;
-      bundles.push({ file, text: "" });
+      bundles.push({ file, text: "", problem: error.message });
     }
   }
   const rest = more + names.length - bundles.length;
   if (rest > 0)
-    bundles.push({ file: `${EVIDENCE_FOLDER}/ (${rest} more file${rest === 1 ? "" : "s"})`, text: "" });
+    bundles.push({
+      file: `${EVIDENCE_FOLDER}/ (${rest} more file${rest === 1 ? "" : "s"})`,
+      text: "",
+      problem: `not read: at most ${MAX_BUNDLES} bundles and ${MAX_BUNDLES_BYTES >> 20} MiB are`,
+    });
   return bundles;
 }
 

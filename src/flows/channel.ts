@@ -1,3 +1,4 @@
+import { WaybillError } from "../core/errors.ts";
 import {
   CHANNEL_TYPE,
   type Channel,
@@ -38,6 +39,11 @@ export function allowRelease(options: ChannelOptions): { channel: Channel; file:
   const { path, lock, release } = openLocked(options.folder);
   const { target, key, now } = options;
   const known = [...readBundles(path), ...new DoorMemory(options.home).recall(lock.agent, target)];
+  const unread = known.find((bundle) => bundle.problem !== undefined);
+  if (unread)
+    throw new WaybillError("WB-INPUT-003", `${unread.file}: ${unread.problem}`, {
+      hint: "remove what does not belong there: the newest statement must be among those that are read",
+    });
   const claim = { evidence: "channel", agent: lock.agent, target };
   const counts = (signed: SignedStatement): boolean =>
     isSignedBy(signed, key.publicKey) ||

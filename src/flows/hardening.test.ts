@@ -174,3 +174,11 @@ test("a diff hides lines that may hold a secret", async () => {
 function agentPolicy(agent: Agent): string {
   return findTrust(agent.folder, agent.trust, {}).policy!.source.text;
 }
+
+test("a channel is not signed over statements that could not all be read", async () => {
+  const agent = new Agent();
+  await agent.release();
+  for (let i = 0; i < 80; i += 1) agent.write(`waybill.evidence/z${i}.sigstore.json`, "{}");
+  const options = { folder: agent.folder, key: agent.key, home: agent.home, target: "production", now: NOW };
+  assert.throws(() => allowRelease({ ...options, days: 30, retain: 3 }), { code: "WB-INPUT-003" });
+});

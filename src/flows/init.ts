@@ -132,7 +132,7 @@ function manifestText(
 ): string {
   // What YAML would read as a number, a truth value or nothing is quoted too.
   const quote = (value: string) =>
-    /^[A-Za-z0-9_./@-]+$/.test(value) && !/^[.-]|^\d|^(?:true|false|null|yes|no|on|off)$/i.test(value)
+    /^[A-Za-z0-9_./@-]+$/.test(value) && !/^[.-]|^\d|^(?:true|false|null|yes|no|on|off|y|n)$/i.test(value)
       ? value
       : JSON.stringify(value);
   const lines = [

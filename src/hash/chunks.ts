@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { merkleRoot } from "../core/merkle.ts";
+import { RootAccumulator } from "../core/merkle.ts";
 import { CHUNK_SIZE, CHUNK_TAG } from "../core/tree.ts";
 
 /** Bytes of one leaf in a row of chunk hashes. */
@@ -50,7 +50,8 @@ export function chunkLength(size: number, index: number): number {
 
 /** Root, hex, of the RFC 6962 tree over a row of chunk hashes of 32 bytes each. */
 export function chunkRoot(leaves: Uint8Array): string {
-  const hashes: Uint8Array[] = [];
-  for (let at = 0; at < leaves.length; at += LEAF_SIZE) hashes.push(leaves.subarray(at, at + LEAF_SIZE));
-  return Buffer.from(merkleRoot(hashes)).toString("hex");
+  // Pushed one by one: a view of each would take more memory than the hashes themselves.
+  const tree = new RootAccumulator();
+  for (let at = 0; at < leaves.length; at += LEAF_SIZE) tree.push(leaves.subarray(at, at + LEAF_SIZE));
+  return Buffer.from(tree.root()).toString("hex");
 }

@@ -2,8 +2,7 @@ import { getCompileCacheDir } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { Worker } from "node:worker_threads";
-import { RootAccumulator } from "../core/merkle.ts";
-import { hasChunks, LEAF_SIZE } from "./chunks.ts";
+import { chunkRoot, hasChunks } from "./chunks.ts";
 import { digestOf, type HashRequest, type Job, leavesOf, makeJob, taskCount } from "./job.ts";
 import type { FileProblemKind } from "./open.ts";
 import { type FailureReport, runTasks } from "./tasks.ts";
@@ -207,18 +206,11 @@ function resultsOf(
     const result: HashedFile = { ok: true, size };
     if (mode === "lock" || !hasChunks(size)) result.sha256 = Buffer.from(digestOf(job, file)).toString("hex");
     if (hasChunks(size)) {
-      result.chunks = rootOf(leavesOf(job, file));
+      result.chunks = chunkRoot(leavesOf(job, file));
       // A copy, so that what the caller keeps does not hold on to the whole job's memory.
       if (keepChunks) result.chunkHashes = leavesOf(job, file).slice();
     }
     results[index] = failures.get(file) ?? result;
   });
   return results;
-}
-
-/** Root, hex, over a row of chunk hashes; in little memory beside it, however long it is. */
-function rootOf(leaves: Uint8Array): string {
-  const tree = new RootAccumulator();
-  for (let at = 0; at < leaves.length; at += LEAF_SIZE) tree.push(leaves.subarray(at, at + LEAF_SIZE));
-  return Buffer.from(tree.root()).toString("hex");
 }

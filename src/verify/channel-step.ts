@@ -83,11 +83,11 @@ export function channelFreshness(
       finding: finding(rule, target, message, { path: current.bundles[0]!.file, ...more }),
     });
 
-  const highest = Math.max(current.channel.seq, floor?.channel.seq ?? 0);
-  if (floor && current.channel.seq < floor.channel.seq)
-    add("replayed", `the channel statement is number ${current.channel.seq}; this door has seen ${highest}`, {
-      expected: `seq ${highest} or higher`,
-      found: `seq ${current.channel.seq}`,
+  const { seq } = current.channel;
+  if (floor && seq < floor.channel.seq)
+    add("replayed", `the channel statement is number ${seq}; this door has seen ${floor.channel.seq}`, {
+      expected: `seq ${floor.channel.seq} or higher`,
+      found: `seq ${seq}`,
     });
   const rivals = [...valid, ...kept].filter(
     (other) => other.channel.seq === current.channel.seq && other.content !== current.content,
@@ -146,7 +146,7 @@ function trustedChannels(
       if (signer.ok) return [signer.principal];
       // What was accepted within the key's window was said then; only revocation takes it back.
       const late = seen && (signer.rule === "expiredKey" || signer.rule === "notYetValid");
-      return late ? [findKey(trust, bundle.hints)!.principal] : [];
+      return late ? [findKey(trust, bundle.bundle.hints)!.principal] : [];
     });
     const channel = readChannelStatement(bundles[0]!.statement);
     if (!("problem" in channel) && missingSigners(trust, claim, principals) === null)

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { sha256 } from "../core/digest.ts";
 import { parseStatement, type Statement } from "../evidence/statement.ts";
-import { parseBundle, verifyBundleSignature } from "../sign/bundle.ts";
+import { type ParsedBundle, parseBundle, verifyBundleSignature } from "../sign/bundle.ts";
 import type { VERIFY_RULES } from "./rules.ts";
 import type { Trust } from "./trust.ts";
 import { type Claim, findKey, judgeSigner } from "./trust-judge.ts";
@@ -11,6 +11,8 @@ export interface BundleText {
   /** Relative to the agent's folder. */
   file: string;
   text: string;
+  /** Why its text is not here. */
+  problem?: string;
 }
 
 /** A well-formed statement in a bundle; who signed it is not judged yet. */
@@ -20,7 +22,7 @@ export interface SignedStatement {
   /** Hash of the signed bytes: two bundles with one payload say the same. */
   content: string;
   statement: Statement;
-  hints: string[];
+  bundle: ParsedBundle;
 }
 
 type RuleName = keyof typeof VERIFY_RULES;
@@ -37,29 +39,35 @@ export function readStatements(bundles: readonly BundleText[]): {
 } {
   const statements: SignedStatement[] = [];
   const malformed: { file: string; problem: string }[] = [];
-  for (const { file, text } of bundles) {
-    const parsed = parseBundle(text);
-    const statement = "problem" in parsed ? parsed : parseStatement(parsed.payload);
-    if ("problem" in statement || "problem" in parsed)
-      malformed.push({ file, problem: "problem" in statement ? statement.problem : "" });
-    else statements.push({ file, text, content: sha256(parsed.payload), statement, hints: parsed.hints });
+  for (const { file, text, problem } of bundles) {
+    if (problem !== undefined) {
+      malformed.push({ file, problem });
+      continue;
+    }
+    const bundle = parseBundle(text);
+    if ("problem" in bundle) {
+      malformed.push({ file, problem: bundle.problem });
+      continue;
+    }
+    const statement = parseStatement(bundle.payload);
+    if ("problem" in statement) malformed.push({ file, problem: statement.problem });
+    else statements.push({ file, text, content: sha256(bundle.payload), statement, bundle });
   }
   return { statements, malformed };
 }
 
 /** Verifies one signature and asks trust about its signer. */
 export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: Date): SignerResult {
-  const key = findKey(trust, signed.hints);
-  const judgement = judgeSigner(trust, { ...claim, key: key?.keyId ?? signed.hints[0] ?? "", now });
+  const key = findKey(trust, signed.bundle.hints);
+  const judgement = judgeSigner(trust, { ...claim, key: key?.keyId ?? signed.bundle.hints[0] ?? "", now });
   if (judgement.status === "revoked") return { ok: false, rule: "revokedKey", detail: judgement.detail };
   if (!key)
     return {
       ok: false,
       rule: "someoneElse",
-      detail: `trust does not name its key ${describeHint(signed.hints)}`,
+      detail: `trust does not name its key ${describeHint(signed.bundle.hints)}`,
     };
-  const parsed = parseBundle(signed.text);
-  const invalid = "problem" in parsed ? parsed.problem : verifyBundleSignature(parsed, key.publicKey);
+  const invalid = verifyBundleSignature(signed.bundle, key.publicKey);
   if (invalid !== null) return { ok: false, rule: "invalid", detail: invalid };
   switch (judgement.status) {
     case "trusted":
@@ -77,8 +85,7 @@ export function judge(signed: SignedStatement, claim: Claim, trust: Trust, now: 
 
 /** True when a statement's signature is by this very key, whatever its bundle names. */
 export function isSignedBy(signed: SignedStatement, publicKey: KeyObject): boolean {
-  const parsed = parseBundle(signed.text);
-  return !("problem" in parsed) && verifyBundleSignature(parsed, publicKey) === null;
+  return verifyBundleSignature(signed.bundle, publicKey) === null;
 }
 
 /** The key id in short, whichever form the bundle names it by. */

@@ -95,6 +95,7 @@ def check_paths(paths):
     for path in paths:
         utf8(path)
         parts = path.split("/")
+        need(len(parts) <= 257, "too many segments")
         need(not re.search(r"[\x00-\x1f\x7f]", path) and not {"", ".", ".."} & set(parts), f"bad name {path!r}")
         for i in range(1, len(parts) + 1):
             entry = ("/".join(parts[:i]), i < len(parts))
