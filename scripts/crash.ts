@@ -14,7 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { lockContradictions, parseLock } from "../src/core/lock.ts";
+import { parseLock } from "../src/core/lock.ts";
+import { lockContradictions } from "../src/core/lock-contradictions.ts";
 import { parseStatement } from "../src/evidence/statement.ts";
 import { parseBundle, verifyBundleSignature } from "../src/sign/bundle.ts";
 import { listKeys, loadKey, loadPublicKey, type SigningKey } from "../src/sign/key-store.ts";

@@ -3,21 +3,17 @@ import { join } from "node:path";
 import { IMAGE_MEDIA_TYPE } from "../src/components/kinds/image.ts";
 import { readTools, TOOL_MEDIA_TYPE, TOOL_TYPE } from "../src/components/kinds/tool.ts";
 import { TREE_MEDIA_TYPE } from "../src/components/kinds/tree-kind.ts";
-import { canonicalJson, type Json, parseStrictJson } from "../src/core/canonical-json.ts";
+import { canonicalJson, type Json } from "../src/core/canonical-json.ts";
 import { type ComponentLeaf, encodeComponentLeaf, type Kind } from "../src/core/component.ts";
 import { compareUtf8, type Digest, sha256, shortDigest } from "../src/core/digest.ts";
-import {
-  encodeLock,
-  type LockedComponent,
-  lockContradictions,
-  makeLock,
-  parseLock,
-} from "../src/core/lock.ts";
+import { encodeLock, type LockedComponent, makeLock, parseLock } from "../src/core/lock.ts";
+import { lockContradictions } from "../src/core/lock-contradictions.ts";
 import { manifestSchema } from "../src/core/manifest.ts";
 import { leafHash, RootAccumulator } from "../src/core/merkle.ts";
 import { omsRoot } from "../src/core/oms-root.ts";
 import { encodeRelease, makeRelease } from "../src/core/release.ts";
 import { settingsDigest, settingsOf } from "../src/core/settings.ts";
+import { parseStrictJson } from "../src/core/strict-json.ts";
 import {
   CHUNK_SIZE,
   CHUNK_TAG,

@@ -1,6 +1,7 @@
 import { isObservedLink, type ObservedComponent } from "../components/observed.ts";
 import { componentId } from "../core/component.ts";
-import { encodeLock, LOCK_FILE, type Lock, lockContradictions, releaseOf } from "../core/lock.ts";
+import { encodeLock, LOCK_FILE, type Lock, releaseOf } from "../core/lock.ts";
+import { lockContradictions } from "../core/lock-contradictions.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { Release } from "../core/release.ts";
 import { settingsDigest, settingsOf } from "../core/settings.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { canonicalJson, type Json, JsonSyntaxError, parseStrictJson } from "./canonical-json.ts";
+import { canonicalJson, type Json } from "./canonical-json.ts";
+import { JsonSyntaxError, parseStrictJson } from "./strict-json.ts";
 
 function rejects(
   text: string,

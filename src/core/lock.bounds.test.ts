@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Json } from "./canonical-json.ts";
-import { parseStrictJson } from "./canonical-json.ts";
 import { sha256 } from "./digest.ts";
 import { WaybillError } from "./errors.ts";
 import { encodeLock, makeLock, parseLock } from "./lock.ts";
+import { parseStrictJson } from "./strict-json.ts";
 import { pathProblem, type TreeLeaf, treeDigest } from "./tree.ts";
 
 const file = (path: string): TreeLeaf => ({ path, size: 3, sha256: sha256(path), executable: false });

@@ -6,15 +6,8 @@ import { compareComponents, KINDS, type Kind } from "./component.ts";
 import { compareUtf8, sha256 } from "./digest.ts";
 import { WaybillError } from "./errors.ts";
 import { foldName } from "./fold-name.ts";
-import {
-  encodeLock,
-  type Lock,
-  type LockedComponent,
-  lockContradictions,
-  makeLock,
-  parseLock,
-  releaseOf,
-} from "./lock.ts";
+import { encodeLock, type Lock, type LockedComponent, makeLock, parseLock, releaseOf } from "./lock.ts";
+import { lockContradictions } from "./lock-contradictions.ts";
 import { omsRoot } from "./oms-root.ts";
 import { CHUNK_SIZE, type FileLeaf, isLink, type TreeLeaf, treeDigest, treeSize } from "./tree.ts";
 

@@ -12,9 +12,10 @@ import {
   visit,
   type YAMLMap,
 } from "yaml";
-import { type Json, parseStrictJson } from "./canonical-json.ts";
+import type { Json } from "./canonical-json.ts";
 import { WaybillError } from "./errors.ts";
 import type { SourceRange } from "./finding.ts";
+import { parseStrictJson } from "./strict-json.ts";
 
 /** Largest YAML text that is read, in bytes. */
 export const MAX_YAML_BYTES = 1 << 20;

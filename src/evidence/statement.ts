@@ -1,7 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import { canonicalJson, type Json, parseStrictJson } from "../core/canonical-json.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import type { Hex } from "../core/digest.ts";
+import { parseStrictJson } from "../core/strict-json.ts";
 
 export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 

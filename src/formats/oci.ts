@@ -1,5 +1,6 @@
-import { type Json, JsonSyntaxError, parseStrictJson } from "../core/canonical-json.ts";
+import type { Json } from "../core/canonical-json.ts";
 import { isHex } from "../core/digest.ts";
+import { JsonSyntaxError, parseStrictJson } from "../core/strict-json.ts";
 
 /** Largest manifest or index that is read, in bytes (as registries have it). */
 export const MAX_MANIFEST_BYTES = 4 << 20;

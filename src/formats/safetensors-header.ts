@@ -1,4 +1,5 @@
-import { type Json, parseStrictJson } from "../core/canonical-json.ts";
+import type { Json } from "../core/canonical-json.ts";
+import { parseStrictJson } from "../core/strict-json.ts";
 
 /** Largest header that is read to name a tensor, in bytes. */
 export const MAX_HEADER_BYTES = 16 << 20;

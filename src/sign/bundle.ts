@@ -2,9 +2,10 @@ import { type KeyObject, verify } from "node:crypto";
 import { type Bundle, bundleFromJSON } from "@sigstore/bundle";
 import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
 import { z } from "zod";
-import { canonicalJson, type Json, parseStrictJson } from "../core/canonical-json.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
+import { parseStrictJson } from "../core/strict-json.ts";
 import { type Envelope, hashOf, IN_TOTO_PAYLOAD, preAuthEncoding, signEnvelope } from "./dsse.ts";
 import { cosignHint, keyId } from "./keys.ts";
 

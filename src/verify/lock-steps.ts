@@ -1,7 +1,8 @@
 import type { Json } from "../core/canonical-json.ts";
 import { componentId } from "../core/component.ts";
 import type { CheckResult, Finding, Rule } from "../core/finding.ts";
-import { type Lock, lockContradictions } from "../core/lock.ts";
+import type { Lock } from "../core/lock.ts";
+import { lockContradictions } from "../core/lock-contradictions.ts";
 import type { ManifestSource } from "../core/manifest.ts";
 import {
   diffSettings,

@@ -1,6 +1,7 @@
-import { canonicalJson, type Json, JsonSyntaxError, parseStrictJson } from "../../core/canonical-json.ts";
+import { canonicalJson, type Json } from "../../core/canonical-json.ts";
 import { compareUtf8, sha256 } from "../../core/digest.ts";
 import type { DeclaredComponent } from "../../core/manifest.ts";
+import { JsonSyntaxError, parseStrictJson } from "../../core/strict-json.ts";
 import { treeDigest } from "../../core/tree.ts";
 import { componentName } from "../detect.ts";
 import type { ComponentKind, Described, DescribeInput } from "../kind.ts";
