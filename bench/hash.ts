@@ -3,11 +3,13 @@ import {
   accessSync,
   closeSync,
   constants,
+  cpSync,
   mkdirSync,
   mkdtempSync,
   openSync,
   readdirSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -17,7 +19,7 @@ import { fileURLToPath } from "node:url";
 import { type Contender, interleave, type Row, ratios, runCommand } from "./measure.ts";
 
 const MIB = 1 << 20;
-const WAYBILL = fileURLToPath(new URL("../bin/waybill.js", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("..", import.meta.url));
 const OURS = ["verify", "lock"];
 
 const MANIFEST = `waybill: v1
@@ -43,7 +45,12 @@ async function run(signal: AbortSignal): Promise<Row[]> {
   // Set for two cores; on small input start-up decides, and any goal would be met.
   const judged = availableParallelism() === 2 && shard >= 256;
   const folder = mkdtempSync(join(tmpdir(), "waybill-bench-"));
+  // As for anyone who has a key: compiled code is kept there.
+  const home = process.env.WAYBILL_HOME;
+  process.env.WAYBILL_HOME = join(folder, "home");
+  mkdirSync(process.env.WAYBILL_HOME, { mode: 0o700 });
   try {
+    const waybill = await installWaybill(join(folder, "waybill"), signal);
     const goals = (verify: number, lock: number) => ({
       "verify model_signing": verify,
       "lock model_signing": lock,
@@ -57,14 +64,14 @@ async function run(signal: AbortSignal): Promise<Row[]> {
       const agent = join(folder, name.replaceAll(" ", "-"));
       const model = makeModel(join(agent, "model"), files, bytes);
       writeFileSync(join(agent, "waybill.yaml"), MANIFEST);
-      await runCommand([process.execPath, WAYBILL, "lock", "--dir", agent], signal);
+      await runCommand([process.execPath, waybill, "lock", "--dir", agent], signal);
       const theirs = await others(folder, model, signal);
       const ours = OURS.map((mode) => ({
         name: mode,
         // Nobody has signed it: `observe` reads and compares all the same, and ends with 0.
         command: [
           process.execPath,
-          WAYBILL,
+          waybill,
           mode,
           "--dir",
           agent,
@@ -77,8 +84,20 @@ async function run(signal: AbortSignal): Promise<Row[]> {
     }
     return rows;
   } finally {
+    if (home === undefined) delete process.env.WAYBILL_HOME;
+    else process.env.WAYBILL_HOME = home;
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Waybill as its package holds it, compiled; gives the path of its program. */
+async function installWaybill(to: string, signal: AbortSignal): Promise<string> {
+  const tsc = join(REPOSITORY, "node_modules/typescript/bin/tsc");
+  const build = ["-p", join(REPOSITORY, "tsconfig.build.json"), "--outDir", join(to, "dist")];
+  await runCommand([process.execPath, tsc, ...build], signal);
+  for (const file of ["bin/waybill.js", "package.json"]) cpSync(join(REPOSITORY, file), join(to, file));
+  symlinkSync(join(REPOSITORY, "node_modules"), join(to, "node_modules"));
+  return join(to, "bin/waybill.js");
 }
 
 /** A folder of so many files of random bytes. */

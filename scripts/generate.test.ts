@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { JOB_ERRORS } from "../src/core/errors.ts";
-import { ALL_RULES } from "../src/flows/judge.ts";
+import { ALL_RULES } from "../src/flows/rules.ts";
 import { checksMarkdown, cliMarkdown, generatedFiles, staleFiles, writeFiles } from "./generate.ts";
 
 const ROOT = join(import.meta.dirname, "..");

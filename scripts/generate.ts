@@ -10,7 +10,7 @@ import { JOB_ERRORS } from "../src/core/errors.ts";
 import type { Rule } from "../src/core/finding.ts";
 import { lockSchema } from "../src/core/lock.ts";
 import { manifestSchema } from "../src/core/manifest.ts";
-import { ALL_RULES } from "../src/flows/judge.ts";
+import { ALL_RULES } from "../src/flows/rules.ts";
 import { trustSchema } from "../src/verify/trust.ts";
 import { requirementsMarkdown } from "./requirements.ts";
 

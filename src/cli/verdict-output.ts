@@ -1,5 +1,4 @@
 import type { Judgement } from "../flows/judge.ts";
-import { ALL_RULES } from "../flows/judge.ts";
 import { EXIT, exitCodeOf } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
 import { version } from "./main.ts";
@@ -8,8 +7,7 @@ import { renderSarif } from "./render/sarif.ts";
 import { renderVerdict } from "./render/verdict-text.ts";
 
 /** Writes a judgement in the asked format and gives the verdict's exit code, the same in every format. */
-export function writeVerdict({ verdict, facts, level }: Judgement, format: string, io: Io): number {
-  const rules = new Map(ALL_RULES.map((rule) => [rule.code, rule]));
+export function writeVerdict({ verdict, facts, level, rules }: Judgement, format: string, io: Io): number {
   if (format === "json") io.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (format === "sarif") io.out(renderSarif(verdict, rules, version()));
   else if (format === "github") io.out(renderGithub(verdict));

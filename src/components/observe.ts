@@ -47,6 +47,8 @@ export interface ObserveOptions {
    */
   lock?: Lock | undefined;
   keepChunks?: boolean;
+  /** Leave out what nobody claims. */
+  claimedOnly?: boolean;
   onProgress?: (progress: HashProgress) => void;
   signal?: AbortSignal;
 }
@@ -99,6 +101,7 @@ export async function observe(
     });
     return describe(declared, selection, results, git, lockedOf(i));
   });
+  if (options.claimedOnly) return { components, git, files: [], unclaimed: [] };
   const all = await walkTree(folder, {
     skip: (path, isFolder) => isTopGit(path) || ignored(path, isFolder),
   });

@@ -24,6 +24,8 @@ const MAX_ALL_YAML = 8 << 20;
 export interface FactsOptions {
   onProgress?: (progress: HashProgress) => void;
   signal?: AbortSignal;
+  /** Only the claimed bytes: no texts for checks, and no look at what nobody claims. */
+  claimedOnly?: boolean;
 }
 
 /** Reads an agent's folder for the checks: every claimed byte is hashed, scripts and the like are read as text. */
@@ -38,7 +40,7 @@ export async function collectFacts(agent: AgentFolder, options: FactsOptions = {
     manifest: agent.manifest,
     lock: agent.lock,
     components: seen.components,
-    ...readTexts(seen),
+    ...(options.claimedOnly ? { texts: [], unreadTexts: [] } : readTexts(seen)),
     unclaimed: seen.unclaimed,
     git:
       seen.git.state === "absent" ? seen.git : { state: "tracked", files: new Set(seen.git.entries.keys()) },

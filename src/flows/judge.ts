@@ -1,6 +1,5 @@
 import type { Check, FolderFacts } from "../checks/check.ts";
 import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
-import { CHECKS } from "../checks/registry.ts";
 import type { Door, Level, Rule } from "../core/finding.ts";
 import type { Release } from "../core/release.ts";
 import type { Verdict } from "../core/verdict.ts";
@@ -12,15 +11,6 @@ import { type AgentFolder, openAgentFolder, readBundles } from "./agent-folder.t
 import { DoorMemory } from "./door-memory.ts";
 import { collectFacts, type FactsOptions } from "./facts.ts";
 import { findTrust } from "./trust-source.ts";
-
-/** Every rule that a verdict can name. */
-export const ALL_RULES: readonly Rule[] = [
-  ...Object.values(VERIFY_RULES),
-  ...INTEGRITY_CHECKS.map((check) => check.rule),
-  ...CHECKS.map((check) => check.rule),
-];
-
-const RULES = new Map(ALL_RULES.map((rule) => [rule.code, rule]));
 
 /** What a door is told by whoever stands at it. */
 export interface JudgeOptions extends FactsOptions {
@@ -47,6 +37,8 @@ export interface Judgement {
   facts: FolderFacts;
   /** The level that the door was told to demand. */
   level: Level;
+  /** The rules that the verdict can name, by code. */
+  rules: ReadonlyMap<string, Rule>;
 }
 
 /**
@@ -60,7 +52,10 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const agent = openAgentFolder(options.folder);
   const trust = findTrust(agent.path, options.trust, options.env);
   const memory = new DoorMemory(options.home);
-  const facts = await collectFacts(agent, options);
+  // Loaded when they are asked for: a start must not wait for what only a review needs.
+  const checks: readonly Check[] =
+    options.only === "verify" ? [] : (await import("../checks/registry.ts")).CHECKS;
+  const facts = await collectFacts(agent, { ...options, claimedOnly: options.only === "verify" });
   const { manifest } = agent.manifest;
   const atCi = door === "ci";
   const verification = verify({
@@ -73,13 +68,17 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     level: manifest.policy.level === "strict" ? "strict" : level,
     now,
   });
-  const checks: readonly Check[] = options.only === "verify" ? [] : CHECKS;
+  const rules = new Map(
+    [...Object.values(VERIFY_RULES), ...[...INTEGRITY_CHECKS, ...checks].map((check) => check.rule)].map(
+      (rule) => [rule.code, rule] as const,
+    ),
+  );
   const decision = decide({
     agent: manifest.agent,
     release: verification.release,
     verified: verification.verified,
     results: [...verification.results, ...checks.map((check) => check.run(facts))],
-    rules: RULES,
+    rules,
     door,
     target,
     level,
@@ -89,5 +88,5 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     now: now.getTime(),
   });
   if (verification.remember.length > 0) memory.keep(manifest.agent, target, verification.remember);
-  return { ...decision, agent, facts, level };
+  return { ...decision, agent, facts, level, rules };
 }

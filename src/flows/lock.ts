@@ -45,6 +45,7 @@ export async function lockFolder(
   const seen = await observe(agent.path, agent.manifest.manifest, {
     mode: "lock",
     keepChunks: true,
+    claimedOnly: true,
     ...options,
   });
   refuseProblems(seen.components, agent);

@@ -1,6 +1,6 @@
 import { JOB_ERRORS, WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
-import { ALL_RULES } from "../../flows/judge.ts";
+import { ALL_RULES } from "../../flows/rules.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { wrap } from "../render/finding.ts";
