@@ -128,9 +128,9 @@ test("no one who installs the package gets the development Node", () => {
   assert.match(read("tools/node/package.json"), /"private": true/);
 });
 
-test("no file of the repository names a package registry or a place on somebody's machine", () => {
+test("no file of the repository names a package registry or a place on somebody's machine", (t) => {
   const { stdout, status } = spawnSync("git", ["ls-files", "-z"], { cwd: ROOT, encoding: "utf8" });
-  if (status !== 0) return;
+  if (status !== 0) return t.skip("needs git and a checkout");
   // Written in parts: this file is read too.
   const registries = ["registry\\.npmjs", "npmjs\\.org", "registry\\.yarnpkg", "files\\.pythonhosted"];
   const places = [
