@@ -26,6 +26,7 @@ import { WaybillError } from "../core/errors.ts";
 import { leafHash, merkleRoot } from "../core/merkle.ts";
 import { CHUNK_SIZE, CHUNK_TAG } from "../core/tree.ts";
 import { type CopyPlan, type CopyRefusal, makePrivateCopy, type PrivateCopy } from "./private-copy.ts";
+import { impassableFolder } from "./reach.ts";
 
 const ROOT = process.getuid?.() === 0;
 const asRoot = ROOT ? {} : { skip: "needs root: owners are changed" };
@@ -328,7 +329,9 @@ test("copies of runs that crashed are removed; those of living runs stay", async
   third.dispose();
 });
 
-test("not root: the same user owns the copy, and the claim says so", asRoot, () => {
+test("not root: the same user owns the copy, and the claim says so", asRoot, (t) => {
+  const closed = impassableFolder(import.meta.filename, 4321) ?? impassableFolder(process.execPath, 4321);
+  if (closed !== undefined) return t.skip(`another user cannot pass ${closed}`);
   const { plan, runDir } = agent({ "f.txt": "x" });
   mkdirSync(runDir);
   execFileSync("chown", ["4321", runDir]);
