@@ -80,13 +80,6 @@ function stopAtFirstError(composer: Composer): void {
   Object.defineProperty(composer, "onError", { value: onError });
 }
 
-/** The value of a scalar at exactly a path. */
-export function scalarAt(document: YamlDocument, path: readonly (string | number)[]): YamlScalar | undefined {
-  return document.scalars.find(
-    (scalar) => scalar.path.length === path.length && path.every((step, i) => scalar.path[i] === step),
-  );
-}
-
 function collect(
   node: unknown,
   path: (string | number)[],
