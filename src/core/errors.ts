@@ -16,9 +16,20 @@ export const JOB_ERRORS = {
   "WB-INPUT-015": "this version of Node.js is too old",
   "WB-INPUT-016": "a key is of a kind that is not accepted",
   "WB-INPUT-017": "a private key would lie in an agent's folder",
+  "WB-INPUT-018": "an optional package is needed and not installed",
+  "WB-INPUT-019": "an image reference is not understood",
+  "WB-INPUT-020": "an identity token is needed and none can be had",
+  "WB-NET-001": "a server cannot be reached",
+  "WB-NET-002": "a server's answer is not what its protocol says",
+  "WB-NET-003": "a server refuses the credentials, or wants some",
+  "WB-NET-004": "a server's answer is larger than Waybill accepts",
+  "WB-NET-005": "the bytes that a server sent are not those that were asked for",
+  "WB-NET-006": "a connection would not be safe",
   "WB-STORE-001": "a file cannot be written",
   "WB-STORE-002": "the disk is full",
   "WB-STORE-003": "Waybill's own state is damaged",
+  "WB-STORE-004": "the journal is held by another writer",
+  "WB-STORE-005": "there is no journal",
 } as const;
 
 export type JobErrorCode = keyof typeof JOB_ERRORS;

@@ -1,9 +1,18 @@
+import { accessWindowPredicate } from "./access-window.ts";
 import { channelPredicate } from "./channel.ts";
+import { externalEntryPredicate } from "./external-entry.ts";
 import type { PredicateType } from "./predicate.ts";
 import { releasePredicate } from "./release.ts";
+import { verdictPredicate } from "./verdict.ts";
 
 /** Every kind of evidence that Waybill defines itself. A new one: its file, and its line here. */
-export const PREDICATES: readonly PredicateType[] = [releasePredicate, channelPredicate];
+export const PREDICATES: readonly PredicateType[] = [
+  releasePredicate,
+  channelPredicate,
+  verdictPredicate,
+  accessWindowPredicate,
+  externalEntryPredicate,
+];
 
 /** The predicate type with this short name, such as `release`. */
 export function predicateByShort(short: string): PredicateType | undefined {
