@@ -91,7 +91,7 @@ async function run(signal: AbortSignal): Promise<Row[]> {
 }
 
 /** Waybill as its package holds it, compiled; gives the path of its program. */
-async function installWaybill(to: string, signal: AbortSignal): Promise<string> {
+export async function installWaybill(to: string, signal: AbortSignal): Promise<string> {
   const tsc = join(REPOSITORY, "node_modules/typescript/bin/tsc");
   const build = ["-p", join(REPOSITORY, "tsconfig.build.json"), "--outDir", join(to, "dist")];
   await runCommand([process.execPath, tsc, ...build], signal);

@@ -1,7 +1,9 @@
 // `npm run bench [-- NAME] [--json]`: runs the benches, or one of them, and prints ratios. See README.md here.
 import { availableParallelism, cpus } from "node:os";
 import { parseArgs } from "node:util";
+import { bundle } from "./bundle.ts";
 import { hash } from "./hash.ts";
+import { journal } from "./journal.ts";
 import type { Row, Spread } from "./measure.ts";
 
 interface Bench {
@@ -11,7 +13,7 @@ interface Bench {
   run(signal: AbortSignal): Promise<Row[]>;
 }
 
-const BENCHES: readonly Bench[] = [hash];
+const BENCHES: readonly Bench[] = [hash, bundle, journal];
 
 const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
 const chosen = BENCHES.filter((bench) => positionals.length === 0 || positionals.includes(bench.name));

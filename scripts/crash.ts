@@ -129,7 +129,8 @@ export function wholeEvidence(scene: Scene, opened = new Map<string, SigningKey>
   for (const file of files) {
     const bundle = parseBundle(readFileSync(join(folder, file), "utf8"));
     if ("problem" in bundle) throw new Error(`${file}: ${bundle.problem}`);
-    const statement = parseStatement(bundle.payload);
+    if (bundle.content.kind !== "dsse") throw new Error(`${file}: holds no statement`);
+    const statement = parseStatement(bundle.content.payload);
     if ("problem" in statement) throw new Error(`${file}: ${statement.problem}`);
     if (!keys.some((key) => verifyBundleSignature(bundle, key.publicKey) === null))
       throw new Error(`${file}: its signature does not verify`);

@@ -73,6 +73,21 @@ test("every command's JSON follows its schema, from the first to the last", asyn
   await printed("keys", 0, "keys", "create");
   await printed("keys", 0, "keys", "show");
   await printed("sign", 0, "sign", ...dir);
+  const model = join(folder, "model");
+  const signature = ["--out", join(temp, "model.sig")];
+  await printed("model-sign", 0, "model", "sign", model, ...signature);
+  const [shown] = JSON.parse((await run("keys", "show")).out) as { publicKey: string }[];
+  writeFileSync(join(temp, "key.pub"), shown!.publicKey);
+  const signed = ["--signature", join(temp, "model.sig"), "--key", join(temp, "key.pub")];
+  const good = await printed("model-verify", 0, "model", "verify", model, ...signed);
+  assert.equal(good.outcome, "allow");
+  const patient = [join(temp, "model.sig"), "--key", join(temp, "key.pub"), "--artifact", model];
+  const diagnosed = await printed("doctor", 1, "doctor", ...patient);
+  assert.equal((diagnosed.diagnoses as object[]).length, 6);
+  writeFileSync(join(model, "b.py"), "");
+  const extra = await printed("model-verify", 1, "model", "verify", model, ...signed);
+  assert.equal(extra.outcome, "deny");
+  rmSync(join(model, "b.py"));
   const channel = await printed("channel-allow", 0, "channel", "allow", ...dir);
   assert.equal(channel.seq, 1);
 
@@ -99,6 +114,14 @@ test("every command's JSON follows its schema, from the first to the last", asyn
   parse("run", other.err);
 });
 
+test("the journal's commands follow theirs", async () => {
+  await printed("journal-init", 0, "journal", "init");
+  await printed("journal-show", 0, "journal", "show");
+  await printed("error", 4, "journal", "prove", "1000000");
+  await printed("journal-fsck", 0, "journal", "fsck");
+  await printed("journal-fsck", 0, "fsck");
+});
+
 test("explanations and errors follow theirs", async () => {
   await printed("explain", 0, "explain");
   await printed("explain", 0, "explain", "WB-IMAGE-010");
@@ -112,6 +135,17 @@ test("explanations and errors follow theirs", async () => {
 test("every command that knows json has been run here", async () => {
   const { COMMANDS } = await import("../src/cli/commands.ts");
   const names = COMMANDS.filter(({ options }) => options.format?.oneOf?.includes("json")).map((c) => c.name);
-  const run = ["init", "lock", "check", "sign", "verify", "run", "channel allow"];
-  assert.deepEqual(names, [...run, "keys create", "keys show", "explain"]);
+  const run = [
+    "init",
+    "lock",
+    "check",
+    "sign",
+    "verify",
+    "run",
+    "channel allow",
+    "model sign",
+    "model verify",
+  ];
+  const journal = ["journal init", "journal show", "journal prove", "journal fsck", "fsck"];
+  assert.deepEqual(names, [...run, "keys create", "keys show", "doctor", ...journal, "explain"]);
 });

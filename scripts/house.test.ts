@@ -16,6 +16,8 @@ const manifest = JSON.parse(read("package.json")) as {
   scripts: Record<string, string>;
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
+  peerDependencies: Record<string, string>;
+  peerDependenciesMeta: Record<string, { optional?: boolean }>;
 };
 
 interface LockedPackage {
@@ -40,7 +42,16 @@ const RUNTIME = [
   "yaml",
   "zod",
 ];
-const DEVELOPMENT = ["@biomejs/biome", "@types/node", "fast-check", "typescript"];
+const DEVELOPMENT = [
+  "@biomejs/biome",
+  "@noble/curves",
+  "@noble/hashes",
+  "@sigstore/sign",
+  "@sigstore/tuf",
+  "@types/node",
+  "fast-check",
+  "typescript",
+];
 
 /** Packed; in bytes. About 230 kB when this was written. */
 const MAX_PACKAGE = 1 << 20;
@@ -57,6 +68,19 @@ test("an installed Waybill brings these packages and no others", () => {
   }
   assert.deepEqual([...tree].toSorted(), RUNTIME);
   assert.deepEqual(Object.keys(manifest.devDependencies).toSorted(), DEVELOPMENT);
+});
+
+test("what a command loads only when it is asked for is an optional peer, tested at that very version", () => {
+  assert.deepEqual(Object.keys(manifest.peerDependencies), [
+    "@noble/curves",
+    "@noble/hashes",
+    "@sigstore/sign",
+    "@sigstore/tuf",
+  ]);
+  for (const [name, version] of Object.entries(manifest.peerDependencies)) {
+    assert.equal(manifest.devDependencies[name], version, name);
+    assert.equal(manifest.peerDependenciesMeta[name]?.optional, true, name);
+  }
 });
 
 test("every version is exact, with an integrity hash, without an install script or a registry's address", () => {

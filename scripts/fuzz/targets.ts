@@ -7,22 +7,36 @@ import { parseCommandLine } from "../../src/cli/parse.ts";
 import { compileIgnore } from "../../src/components/ignore.ts";
 import { readTools } from "../../src/components/kinds/tool.ts";
 import { canonicalJson, type Json } from "../../src/core/canonical-json.ts";
+import { encodeCheckpoint, parseCheckpoint } from "../../src/core/checkpoint.ts";
 import { WaybillError } from "../../src/core/errors.ts";
 import { encodeLock, parseLock } from "../../src/core/lock.ts";
 import { lockContradictions } from "../../src/core/lock-contradictions.ts";
 import { parseManifest } from "../../src/core/manifest.ts";
+import { encodeNote, noteKeyId, parseNote, parseVerifierKey } from "../../src/core/note.ts";
 import { settingsDigest, settingsOf } from "../../src/core/settings.ts";
 import { JsonSyntaxError, parseStrictJson } from "../../src/core/strict-json.ts";
 import { diffLines } from "../../src/core/text-diff.ts";
+import { encodeEntryBundle, parseEntryBundle, parseTilePath, tilePath } from "../../src/core/tlog-tiles.ts";
 import { parseYaml } from "../../src/core/yaml-source.ts";
 import { readChannelStatement } from "../../src/evidence/channel.ts";
+import { OMS_LEGACY_TYPE, parseOms } from "../../src/evidence/oms.ts";
+import { compareOms } from "../../src/evidence/oms-compare.ts";
+import { makeOmsStatement } from "../../src/evidence/oms-statement.ts";
 import { readReleaseStatement } from "../../src/evidence/release.ts";
-import { parseStatement } from "../../src/evidence/statement.ts";
+import { encodeStatement, parseStatement, STATEMENT_TYPE } from "../../src/evidence/statement.ts";
 import { parseGitIndex } from "../../src/formats/git-index.ts";
 import { parseOciManifest } from "../../src/formats/oci.ts";
 import { tensorRanges } from "../../src/formats/safetensors-header.ts";
+import { encodeEntry, parseEntry } from "../../src/journal/entry.ts";
+import { encodeEnvelopeFile, parseEnvelopeFile } from "../../src/journal/envelope-file.ts";
+import { parseAddCheckpoint } from "../../src/journal/witness.ts";
 import { parseBundle } from "../../src/sign/bundle.ts";
-import { importPublicKey } from "../../src/sign/keys.ts";
+import { readCertificate } from "../../src/sign/certificate.ts";
+import { importPublicKey, spkiDer } from "../../src/sign/keys.ts";
+import { bundleOf, PrivateSigstore, signThing } from "../../src/sign/private-sigstore.test.ts";
+import { checkTimestamp } from "../../src/sign/timestamp.ts";
+import { parseTrustedRoot } from "../../src/sign/trusted-root.ts";
+import { verifyBundle } from "../../src/sign/verify-bundle.ts";
 import { parseTrust } from "../../src/verify/trust.ts";
 import { trustTemplate } from "../../src/verify/trust-template.ts";
 
@@ -119,10 +133,116 @@ function bundles(): string[] {
   );
 }
 
+/** Statements about models: whole files, shards, and the older form, which has no root that a mutation breaks. */
+function models(): string[] {
+  const sha256 = "ab".repeat(32);
+  const names = ["a", "b/c", "a.b", "é"];
+  const files = makeOmsStatement({
+    name: "m",
+    files: names.map((path) => ({ path, sha256 })),
+    ignored: ["kept/out"],
+  });
+  if ("problem" in files) throw new Error(files.problem);
+  const resources = ["a:0:1000", "a:1000:1003", "b/c:0:7"].map((name) => ({
+    name,
+    algorithm: "sha256-sharded-1000",
+    digest: sha256,
+  }));
+  const root = createHash("sha256")
+    .update(Buffer.from(sha256.repeat(3), "hex"))
+    .digest("hex");
+  return [
+    encodeStatement(files),
+    JSON.stringify({
+      ...files,
+      subject: [{ name: "m", digest: { sha256: root } }],
+      predicate: {
+        serialization: { method: "shards", hash_type: "sha256", shard_size: 1000, allow_symlinks: true },
+        resources,
+      },
+    }),
+    JSON.stringify({
+      _type: STATEMENT_TYPE,
+      predicateType: OMS_LEGACY_TYPE,
+      predicate: {},
+      subject: names.map((name) => ({ name, digest: { sha256 } })),
+    }),
+  ];
+}
+
+/** Compares whatever is read with a model that has files, links in a circle and empty files. */
+function readModel(input: Buffer): void {
+  const manifest = parseOms(input);
+  if ("problem" in manifest) throw new SyntaxError(manifest.problem);
+  const files = ["a", "b/c", "a.b", "kept/out/x"].map((path, i) => ({
+    path,
+    size: i * 1003,
+    sha256: "ab".repeat(32),
+  }));
+  const links = [
+    { path: "l", link: "b" },
+    { path: "p", link: "p" },
+  ];
+  compareOms(manifest, { files, links, isSingleFile: false });
+}
+
+let sigstore: PrivateSigstore | undefined;
+
+/** A Sigstore of its own, made when a target first needs it. */
+function privateSigstore(): PrivateSigstore {
+  sigstore ??= new PrivateSigstore();
+  return sigstore;
+}
+
+/** Bundles by certificates, logged in Rekor v1 and v2, with timestamps. */
+function keylessBundles(): string[] {
+  const authority = privateSigstore();
+  const statement = accepted("statement")[0]!;
+  return (["0.0.1", "0.0.2"] as const).map((version) => {
+    const signer = authority.certificate();
+    const { data, signature } = signThing(signer, { statement });
+    const entry = authority.entry(authority.body(data, signature, signer, version));
+    const timestamps = [authority.timestamp(signature, undefined, { embed: true })];
+    return JSON.stringify(bundleOf({ statement }, signature, signer, { entries: [entry], timestamps }));
+  });
+}
+
+function fuzzRoots() {
+  const root = parseTrustedRoot(privateSigstore().trustedRoot());
+  if ("problem" in root) throw new Error(root.problem);
+  return root;
+}
+
 function trusts(): string[] {
   const publicKey = (vectors("key")[0]!.input as string).trim();
   const options = { principal: "releaser", publicKey, expires: "2030-01-01T00:00:00Z" };
-  return [trustTemplate(options), trustTemplate({ ...options, agents: ["a", "b"] })];
+  const key = Buffer.concat([Buffer.of(4), Buffer.alloc(32, 7)]).toString("base64");
+  const more = {
+    waybillTrust: "v1",
+    version: 2,
+    expires: "2030-01-01T00:00:00Z",
+    principals: [
+      {
+        name: "ci",
+        identities: [
+          { issuer: "https://issuer.example", subjectPattern: "https://forge.example/*/x@**", roots: ["a"] },
+        ],
+      },
+    ],
+    rules: [{ evidence: "sbom", agents: ["*"], principals: ["ci"], threshold: 1 }],
+    roots: { principals: ["ci"], threshold: 1 },
+    trustedRoots: [
+      { name: "a", root: { mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1" } },
+    ],
+    revoked: [{ identity: { issuer: "https://issuer.example", subject: "x" }, reason: "lost" }],
+  };
+  const witness = noteKeyId("w.example", Buffer.alloc(32, 7), "cosignature").slice(0, 8);
+  const witnesses = { threshold: 1, keys: [`w.example+${witness}+${key}`] };
+  return [
+    trustTemplate(options),
+    trustTemplate({ ...options, agents: ["a", "b"] }),
+    JSON.stringify({ ...more, witnesses }),
+  ];
 }
 
 function safetensors(): Buffer[] {
@@ -200,6 +320,17 @@ function runChecks(input: Buffer): void {
   for (const check of CHECKS) check.run(facts);
 }
 
+const CHECKPOINT = "log.example/journal\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+const VERIFIER_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+const note = (count: number): string =>
+  `${CHECKPOINT}\n${`— log.example/journal ${Buffer.alloc(68, 7).toString("base64")}\n`.repeat(count)}`;
+/** Width first, then a bundle of so many entries. */
+const entryBundle = (...entries: string[]): Buffer =>
+  Buffer.concat([
+    Buffer.from([entries.length]),
+    encodeEntryBundle(entries.map((entry) => Buffer.from(entry))),
+  ]);
+
 export const TARGETS: readonly Target[] = [
   {
     name: "parseYaml",
@@ -259,6 +390,85 @@ export const TARGETS: readonly Target[] = [
     },
   },
   {
+    name: "parseNote",
+    errors: [],
+    corpus: () => [note(1), note(3), `a\n\n${note(2)}`, VERIFIER_KEY],
+    run: (input) => {
+      const parsed = parseNote(text(input));
+      if (!("problem" in parsed) && encodeNote(parsed) !== text(input))
+        throw new TypeError("two texts of one note");
+      parseVerifierKey(text(input));
+    },
+  },
+  {
+    name: "parseCheckpoint",
+    errors: [],
+    corpus: () => [CHECKPOINT, `${CHECKPOINT}an extension\n`, CHECKPOINT.replace("20852163", "0")],
+    run: (input) => {
+      const parsed = parseCheckpoint(text(input));
+      if (!("problem" in parsed) && encodeCheckpoint(parsed) !== text(input))
+        throw new TypeError("two texts of one checkpoint");
+    },
+  },
+  {
+    name: "parseEntryBundle",
+    errors: [],
+    corpus: () => [entryBundle("a", "", "bc"), entryBundle("x".repeat(300)), entryBundle()],
+    run: (input) => {
+      const bytes = input.subarray(1);
+      const parsed = parseEntryBundle(bytes, input[0] ?? 0);
+      if (Array.isArray(parsed) && !encodeEntryBundle(parsed).equals(bytes))
+        throw new TypeError("two texts of one bundle");
+    },
+  },
+  {
+    name: "parseTilePath",
+    errors: [],
+    corpus: () => ["tile/0/x001/x234/067.p/8", "tile/entries/000", "tile/63/x009/x007/x199/x254/x740/991"],
+    run: (input) => {
+      const parsed = parseTilePath(text(input));
+      if (!("problem" in parsed) && tilePath(parsed) !== text(input))
+        throw new TypeError("two spellings of one tile");
+    },
+  },
+  {
+    name: "parseAddCheckpoint",
+    errors: [],
+    corpus: () => [`old 0\n\n${note(1)}`, `old 5\n${CHECKPOINT.split("\n")[2]}\n\n${note(2)}`],
+    run: (input) => parseAddCheckpoint(input),
+  },
+  {
+    name: "parseEntry",
+    errors: [],
+    corpus: () => [
+      encodeEntry({
+        digest: Buffer.alloc(32, 1),
+        signature: Buffer.alloc(70, 2),
+        verifier: {
+          kind: "publicKey",
+          der: spkiDer(importPublicKey(vectors("key")[0]!.input as string)),
+        },
+      }),
+    ],
+    run: (input) => {
+      const parsed = parseEntry(text(input));
+      if (!("problem" in parsed) && encodeEntry(parsed) !== text(input))
+        throw new TypeError("two texts of one entry");
+    },
+  },
+  {
+    name: "parseEnvelopeFile",
+    errors: [],
+    corpus: () => [
+      encodeEnvelopeFile({ payload: "e30=", payloadType: "text/plain", signatures: [{ sig: "AAAA" }] }),
+    ],
+    run: (input) => {
+      const parsed = parseEnvelopeFile(input);
+      if (!("problem" in parsed) && encodeEnvelopeFile(parsed) !== text(input))
+        throw new TypeError("two texts of one envelope");
+    },
+  },
+  {
     name: "parseTrust",
     errors: [WaybillError],
     corpus: trusts,
@@ -278,7 +488,40 @@ export const TARGETS: readonly Target[] = [
     corpus: bundles,
     run: (input) => {
       const bundle = parseBundle(text(input));
-      if (!("problem" in bundle)) parseStatement(bundle.payload);
+      if (!("problem" in bundle) && bundle.content.kind === "dsse") parseStatement(bundle.content.payload);
+    },
+  },
+  {
+    name: "verifyBundle",
+    errors: [],
+    corpus: keylessBundles,
+    run: (input) => {
+      const bundle = parseBundle(text(input));
+      if ("problem" in bundle) return;
+      const authority = { roots: [{ name: "fuzz", root: fuzzRoots() }], findKey: () => undefined };
+      verifyBundle(bundle, authority, { sha256: "00".repeat(32) });
+    },
+  },
+  {
+    name: "readCertificate",
+    errors: [],
+    corpus: () => [privateSigstore().certificate().der],
+    run: (input) => readCertificate(input),
+  },
+  {
+    name: "checkTimestamp",
+    errors: [],
+    corpus: () => [privateSigstore().timestamp(Buffer.from("x"), undefined, { embed: true })],
+    run: (input) => checkTimestamp(input, Buffer.from("x"), fuzzRoots().timestampAuthorities),
+  },
+  {
+    name: "parseTrustedRoot",
+    errors: [JsonSyntaxError],
+    corpus: () => [JSON.stringify(privateSigstore().trustedRoot())],
+    valid: true,
+    run: (input) => {
+      const root = parseTrustedRoot(parseStrictJson(text(input)));
+      return root;
     },
   },
   {
@@ -292,6 +535,7 @@ export const TARGETS: readonly Target[] = [
       readChannelStatement(statement);
     },
   },
+  { name: "parseOms", errors: [SyntaxError], corpus: models, valid: true, run: readModel },
   {
     name: "parseGitIndex",
     errors: [RangeError],

@@ -14,7 +14,6 @@ export const TOOL_NAMES = [
   "docker-registry",
   "crane",
   "tlog-fsck",
-  "litewitness",
 ] as const;
 
 export type ToolName = (typeof TOOL_NAMES)[number];

@@ -1,5 +1,7 @@
 import { DOORS, LEVELS } from "../core/finding.ts";
 import type { Command, OptionSpec } from "./command.ts";
+import { REGISTRY_OPTIONS } from "./image-options.ts";
+import { KEYLESS_OPTIONS } from "./keyless-options.ts";
 
 const dir: OptionSpec = {
   type: "string",
@@ -19,6 +21,11 @@ const trust: OptionSpec = {
   type: "string",
   value: "FILE",
   help: "the operator's trust policy; default: $WAYBILL_TRUST",
+};
+const trustDigest: OptionSpec = {
+  type: "string",
+  value: "DIGEST",
+  help: "sha256:… of the first trust policy to accept; default: $WAYBILL_TRUST_DIGEST",
 };
 const target: OptionSpec = {
   type: "string",
@@ -45,6 +52,21 @@ const passphraseFile: OptionSpec = {
   help: "file of the passphrase; default: $WAYBILL_PASSPHRASE, else asked",
 };
 const verdictFormats = format("text", "json", "sarif", "github");
+
+const changedTrust: OptionSpec = { ...trust, help: "the trust policy to change; default: $WAYBILL_TRUST" };
+const text = (value: string, help: string): OptionSpec => ({ type: "string", value, help });
+const identityOptions: Record<string, OptionSpec> = {
+  identity: text("SUBJECT", "exactly this subject of a certificate"),
+  "identity-pattern": text("PATTERN", "instead: * within a path segment, ** anything"),
+  issuer: text("URL", "who vouches for it: the OIDC issuer"),
+  "from-root": text("NAMES", "trusted roots whose authorities may issue it"),
+};
+const layout: OptionSpec = {
+  type: "string",
+  value: "LAYOUT",
+  oneOf: ["v2", "v3", "both"],
+  help: "images: v2 in tags, as cosign 2 reads; v3 as a referrer, as cosign 3 reads; default: both",
+};
 
 /** Every command: help, dispatch and docs/cli.md are made of this table. */
 export const COMMANDS: readonly Command[] = [
@@ -86,29 +108,89 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "sign",
-    summary: "sign the locked release",
-    count: [0, 0],
-    options: { dir, key, "passphrase-file": passphraseFile, format: format("text", "json") },
-    examples: ["waybill sign", "waybill sign --key release"],
+    summary: "sign the locked release, or the image that is named",
+    operands: "[IMAGE]",
+    count: [0, 1],
+    options: {
+      dir,
+      key,
+      "passphrase-file": passphraseFile,
+      ...KEYLESS_OPTIONS,
+      layout,
+      ...REGISTRY_OPTIONS,
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill sign",
+      "waybill sign --key release",
+      "waybill sign --keyless",
+      "waybill sign registry.example/team/agent:1.2",
+    ],
     load: async () => (await import("./commands/sign.ts")).run,
   },
   {
     name: "verify",
-    summary: "verify bytes, settings, signatures and freshness at a door",
-    count: [0, 0],
+    summary: "verify a release at a door, Sigstore bundles, or an image",
+    operands: "[BUNDLE…|IMAGE]",
+    count: [0, 10_000],
     options: {
       dir,
       trust,
+      "trust-digest": trustDigest,
       door: { type: "string", value: "DOOR", default: "start", oneOf: DOORS, help: DOORS.join(", ") },
       target,
       level,
+      key: { type: "string", value: "FILE", help: "bundles: the public key that must have signed" },
+      identity: {
+        type: "string",
+        value: "NAME",
+        help: "bundles: who must have signed, by certificate",
+      },
+      issuer: { type: "string", value: "URL", help: "bundles: who vouches for the identity" },
+      "trusted-root": {
+        type: "string",
+        value: "ROOT",
+        help: "bundles: a trusted_root.json, or sigstore-public",
+      },
+      artifact: { type: "string", value: "FILE", help: "bundles: the file that they must be about" },
+      digest: { type: "string", value: "DIGEST", help: "bundles: its digest, sha256:HEX" },
+      type: { type: "string", value: "URI", help: "bundles: the predicate type of the statement" },
+      agent: { type: "string", value: "NAME", help: "bundles, with --trust: the agent it is about" },
+      "require-log": { type: "boolean", help: "bundles: refuse what is in no trusted log" },
+      platform: text("OS/ARCH", "images: the platform's image of an index"),
+      ...REGISTRY_OPTIONS,
       format: verdictFormats,
     },
     examples: [
       "waybill verify --trust /etc/waybill/trust.yaml",
       "waybill verify --door start --level strict",
+      "waybill verify registry.example/team/agent:1.2 --key cosign.pub --platform linux/amd64",
+      "waybill verify sbom.sigstore.json --key cosign.pub --artifact app.tar",
+      "waybill verify a.json --identity ci@example.com --issuer https://example.com",
     ],
     load: async () => (await import("./commands/verify.ts")).run,
+  },
+  {
+    name: "attest",
+    summary: "sign what a predicate says about an image, a file or a release",
+    operands: "IMAGE|FILE|FOLDER",
+    count: [1, 1],
+    options: {
+      predicate: text("FILE", "what is claimed: a JSON object"),
+      type: text("TYPE", "its predicate type: a URI, or a short name such as sbom, provenance, vulns"),
+      key,
+      "passphrase-file": passphraseFile,
+      ...KEYLESS_OPTIONS,
+      layout,
+      out: text("FILE", "files and folders: where the bundle goes"),
+      ...REGISTRY_OPTIONS,
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill attest registry.example/team/agent:1.2 --type cyclonedx --predicate sbom.json",
+      "waybill attest app.tar --type provenance --predicate provenance.json",
+    ],
+    load: async () => (await import("./commands/attest.ts")).run,
   },
   {
     name: "run",
@@ -118,6 +200,7 @@ export const COMMANDS: readonly Command[] = [
     options: {
       dir,
       trust,
+      "trust-digest": trustDigest,
       target,
       level: { ...level, oneOf: ["baseline", "strict"], help: "what is demanded: baseline, strict" },
       format: format("text", "json"),
@@ -137,10 +220,49 @@ export const COMMANDS: readonly Command[] = [
       retain: { type: "string", value: "N", default: "3", help: "earlier releases that stay allowed" },
       key,
       "passphrase-file": passphraseFile,
+      ...KEYLESS_OPTIONS,
       format: format("text", "json"),
     },
     examples: ["waybill channel allow", "waybill channel allow --target staging --days 7"],
     load: async () => (await import("./commands/channel-allow.ts")).run,
+  },
+  {
+    name: "model sign",
+    summary: "sign a bare model folder or file (OMS)",
+    operands: "PATH",
+    count: [1, 1],
+    options: {
+      key,
+      "passphrase-file": passphraseFile,
+      out: text("FILE", "where the signature goes; default: PATH/model.sig, for a file PATH.sig"),
+      format: format("text", "json"),
+    },
+    examples: ["waybill model sign models/base", "waybill model sign base.gguf --out base.gguf.sig"],
+    load: async () => (await import("./commands/model-sign.ts")).run,
+  },
+  {
+    name: "model verify",
+    summary: "verify a bare model against its signature (OMS)",
+    operands: "PATH",
+    count: [1, 1],
+    options: {
+      signature: text("FILE", "default: PATH/model.sig, for a file PATH.sig"),
+      key: text("FILE", "the public key that must have signed, PEM"),
+      trust: { ...trust, help: "a trust policy that has rules for `model`" },
+      agent: text("NAME", "with --trust: the agent that the model is for"),
+      "certificate-chain": text("FILE", "roots in PEM, for a signer with a certificate"),
+      identity: text("NAME", "who must have signed, as its certificate says"),
+      issuer: text("URL", "who vouches for the identity"),
+      "trusted-root": text("ROOT", "a trusted_root.json; default: sigstore-public"),
+      "ignore-unsigned-files": { type: "boolean", help: "accept files that are not signed, and list them" },
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill model verify models/base --key publisher.pub",
+      "waybill model verify models/base --certificate-chain roots.pem",
+      "waybill model verify w.gguf --identity a@b.example --issuer https://c.example",
+    ],
+    load: async () => (await import("./commands/model-verify.ts")).run,
   },
   {
     name: "keys create",
@@ -169,6 +291,214 @@ export const COMMANDS: readonly Command[] = [
     examples: ["waybill keys show", "waybill keys show release --trust > /etc/waybill/trust.yaml"],
     load: async () => (await import("./commands/keys-show.ts")).run,
   },
+  {
+    name: "trust init",
+    summary: "write a trust policy to begin with",
+    count: [0, 0],
+    options: {
+      principal: { ...text("NAME", "who may sign releases and channels"), default: "releaser" },
+      key: text("NAME", "its key, of `waybill keys`; default, when no other signer is given: default"),
+      "public-key": text("FILE", "its public key in PEM"),
+      ...identityOptions,
+      agents: text("NAMES", "agents that it may sign for; default: every one"),
+      "sigstore-public": {
+        type: "boolean",
+        help: "trust Sigstore's public instance (the root shipped here)",
+      },
+      roots: { type: "boolean", help: "the principal signs versions of the policy too" },
+      days: { ...text("N", "how long the policy counts"), default: "365" },
+      out: text("FILE", "where to write it; default: standard output"),
+    },
+    examples: [
+      "waybill trust init --out /etc/waybill/trust.yaml",
+      "waybill trust init --sigstore-public --issuer https://token.actions.githubusercontent.com --identity https://github.com/ORG/REPO/.github/workflows/release.yml@refs/heads/main",
+    ],
+    load: async () => (await import("./commands/trust-init.ts")).run,
+  },
+  {
+    name: "trust add",
+    summary: "add a signer, a right, a trusted root or a witness",
+    count: [0, 0],
+    options: {
+      trust: changedTrust,
+      principal: text("NAME", "whose it is; a new name makes a new principal"),
+      key: text("NAME", "a key of `waybill keys`"),
+      "public-key": text("FILE", "a public key in PEM"),
+      ...identityOptions,
+      "not-before": text("INSTANT", "the key or identity counts from then"),
+      "not-after": text("INSTANT", "the key or identity counts until then"),
+      evidence: text("TYPES", "what the principal may sign: release,channel,sbom…"),
+      agents: text("NAMES", "with --evidence: for these agents; default: every one"),
+      targets: text("NAMES", "with --evidence channel: at these targets; default: every one"),
+      root: { type: "boolean", help: "the principal signs versions of the policy" },
+      threshold: text("N", "how many principals must sign, for the rule or the roots"),
+      "sigstore-public": {
+        type: "boolean",
+        help: "trust Sigstore's public instance (the root shipped here)",
+      },
+      "trusted-root": text("FILE", "trust the authorities of a trusted_root.json"),
+      "root-name": text("NAME", "how identities call it; default: private"),
+      journal: text("FILE", "trust the log of a trusted_root.json that a journal wrote"),
+      witness: text("KEY", "trust a witness: its verifier key name+hash+base64"),
+      "witness-threshold": text("N", "how many witnesses must have cosigned"),
+      days: text("N", "let the policy count for so many days from now"),
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill trust add --principal bob --public-key bob.pub --evidence release --threshold 2",
+      "waybill trust add --principal ci --issuer https://gitlab.com --identity https://gitlab.com/GROUP/PROJECT//.gitlab-ci.yml@refs/heads/main",
+    ],
+    load: async () => (await import("./commands/trust-add.ts")).run,
+  },
+  {
+    name: "trust retire",
+    summary: "revoke a key or an identity, or give it an end",
+    count: [0, 0],
+    options: {
+      trust: changedTrust,
+      key: text("KEY", "key id, the beginning of one, or a name of `waybill keys`"),
+      ...identityOptions,
+      since: text("INSTANT", "compromised since then: signatures proved to be older still count"),
+      reason: text("TEXT", "why it is revoked; default: retired"),
+      until: text("INSTANT", "do not revoke: it counts until then"),
+      format: format("text", "json"),
+    },
+    examples: [
+      'waybill trust retire --key 56012fab --since 2026-05-01T00:00:00Z --reason "laptop stolen"',
+      "waybill trust retire --key old --until 2027-01-01T00:00:00Z",
+    ],
+    load: async () => (await import("./commands/trust-retire.ts")).run,
+  },
+  {
+    name: "trust show",
+    summary: "who may sign what, until when, and what is wrong with the policy",
+    operands: "[FILE]",
+    count: [0, 1],
+    options: { trust, "trust-digest": trustDigest, format: format("text", "json") },
+    examples: ["waybill trust show /etc/waybill/trust.yaml"],
+    load: async () => (await import("./commands/trust-show.ts")).run,
+  },
+  {
+    name: "trust plan",
+    summary: "what would stop verifying under another trust policy",
+    operands: "NEW [AGENT|BUNDLE…]",
+    count: [1, 1000],
+    options: {
+      trust: { ...trust, help: "the current one; default: $WAYBILL_TRUST" },
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill trust plan new.yaml",
+      "waybill trust plan new.yaml --trust trust.yaml agents/support",
+    ],
+    load: async () => (await import("./commands/trust-plan.ts")).run,
+  },
+  {
+    name: "trust sign",
+    summary: "sign the version that a trust policy is now, as one of its roots",
+    count: [0, 0],
+    options: {
+      trust: { ...trust, help: "the trust policy; default: $WAYBILL_TRUST" },
+      key,
+      "passphrase-file": passphraseFile,
+      format: format("text", "json"),
+    },
+    examples: ["waybill trust sign --trust /etc/waybill/trust.yaml --key root"],
+    load: async () => (await import("./commands/trust-sign.ts")).run,
+  },
+  {
+    name: "trust update",
+    summary: "fetch the current root of Sigstore's public instance, by TUF",
+    count: [0, 0],
+    options: {
+      trust: changedTrust,
+      "sigstore-public": { type: "boolean", help: "Sigstore's public instance; goes to the network" },
+      mirror: text("URL", "another TUF repository instead"),
+      "tuf-root": text("FILE", "with --mirror: its root.json, which you trust"),
+      "root-name": text("NAME", "with --mirror: how the policy calls the trusted root"),
+      format: format("text", "json"),
+    },
+    examples: ["waybill trust update --trust /etc/waybill/trust.yaml --sigstore-public"],
+    load: async () => (await import("./commands/trust-update.ts")).run,
+  },
+  {
+    name: "doctor",
+    summary: "which other verifiers would accept it, and why not",
+    operands: "BUNDLE|IMAGE",
+    count: [1, 1],
+    options: {
+      key: { type: "string", value: "FILE", help: "the public key in PEM that should have signed it" },
+      identity: { type: "string", value: "NAME", help: "whom its certificate should be for" },
+      issuer: { type: "string", value: "URL", help: "on whose word the certificate should be issued" },
+      "trusted-root": {
+        type: "string",
+        value: "FILE",
+        help: "a trusted_root.json, or sigstore-public, which is the default for certificates",
+      },
+      artifact: { type: "string", value: "PATH", help: "the signed file, or the model's folder" },
+      digest: { type: "string", value: "ALG:HEX", help: "the artifact's digest instead" },
+      ...REGISTRY_OPTIONS,
+      for: { type: "string", value: "NAMES", help: "ask only these: waybill,cosign2,cosign3,…" },
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill doctor model.sig --key k.pub --artifact model/",
+      "waybill doctor registry.example/agent:1.2 --key k.pub --for cosign3,kyverno",
+    ],
+    load: async () => (await import("./commands/doctor.ts")).run,
+  },
+  {
+    name: "journal init",
+    summary: "make a transparency log of one's own under WAYBILL_HOME",
+    count: [0, 0],
+    options: {
+      origin: {
+        type: "string",
+        value: "HOST",
+        help: "the log's name for ever, a host name; default: made of its key",
+      },
+      format: format("text", "json"),
+    },
+    examples: ["waybill journal init", "waybill journal init --origin log.example.org"],
+    load: async () => (await import("./commands/journal-init.ts")).run,
+  },
+  {
+    name: "journal show",
+    summary: "the journal's head, its key and its newest entries",
+    count: [0, 0],
+    options: {
+      last: { type: "string", value: "N", default: "20", help: "how many entries" },
+      format: format("text", "json"),
+    },
+    examples: ["waybill journal show", "waybill journal show --last 100 --format json"],
+    load: async () => (await import("./commands/journal-show.ts")).run,
+  },
+  {
+    name: "journal prove",
+    summary: "prove that an entry is in the journal",
+    operands: "INDEX|DIGEST",
+    count: [1, 1],
+    options: { format: format("text", "json") },
+    examples: ["waybill journal prove 0", "waybill journal prove sha256:DIGEST --format json"],
+    load: async () => (await import("./commands/journal-prove.ts")).run,
+  },
+  ...["journal fsck", "fsck"].map(
+    (name): Command => ({
+      name,
+      summary: name === "fsck" ? "the same as `journal fsck`" : "check every byte of the journal",
+      count: [0, 0],
+      options: {
+        operator: {
+          type: "string",
+          value: "KEYID,…",
+          help: "keys that may erase envelopes and vouch for entries from outside, beside those of this home",
+        },
+        format: format("text", "json"),
+      },
+      examples: [`waybill ${name}`, `waybill ${name} --format json`],
+      load: async () => (await import("./commands/journal-fsck.ts")).run,
+    }),
+  ),
   {
     name: "explain",
     summary: "what a code means, why it matters and how to put it right",

@@ -1,27 +1,46 @@
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { FAMILIES } from "./families.ts";
 import { wrap } from "./render/finding.ts";
 
 /** Help fits a terminal of this width. */
 const WIDTH = 80;
 
-/** The overview: every command, a line each; it fits a screen. */
+/** The overview: every command of one word and every family, a line each; it fits a screen. */
 export function overview(): string {
-  const width = Math.max(...COMMANDS.map((command) => command.name.length));
+  const lines = new Map<string, string>();
+  for (const { name, summary } of COMMANDS) {
+    const [first = "", second] = name.split(" ");
+    lines.set(first, second === undefined ? summary : (FAMILIES[first] ?? ""));
+  }
+  const width = Math.max(...[...lines.keys()].map((name) => name.length));
   return [
     "pins a whole AI agent into one signed release digest, checked at every door",
     "",
     "usage: waybill COMMAND [OPTIONS]",
     "",
-    ...COMMANDS.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
+    ...[...lines].map(([name, summary]) => `  ${name.padEnd(width)}  ${summary}`),
     "",
     "exit codes: 0 allowed, 1 denied, 2 usage, 3 cannot tell, 4 could not be done,",
     "            70 bug, 125 run refused, 130 interrupted",
+    "begin with: waybill init && waybill lock && waybill check",
+    "more:       waybill COMMAND --help",
     "",
-    "examples:",
-    "  waybill init && waybill lock          # from a folder to a release digest",
-    "  waybill check                         # what would a reviewer say?",
-    "  waybill COMMAND --help                # options and more examples",
+  ].join("\n");
+}
+
+/** The commands that begin with one word. */
+export function familyHelp(family: string): string {
+  const members = COMMANDS.filter((command) => command.name.startsWith(`${family} `));
+  const width = Math.max(...members.map((command) => command.name.length));
+  return [
+    FAMILIES[family] ?? "",
+    "",
+    `usage: waybill ${family} COMMAND [OPTIONS]`,
+    "",
+    ...members.map((command) => `  ${command.name.padEnd(width)}  ${command.summary}`),
+    "",
+    `more: waybill ${family} COMMAND --help`,
     "",
   ].join("\n");
 }
@@ -50,7 +69,20 @@ export function commandHelp(command: Command): string {
     ),
     "",
     "examples:",
-    ...command.examples.map((example) => `  ${example}`),
+    ...command.examples.flatMap(exampleLines),
     "",
   ].join("\n");
+}
+
+/** An example, continued on further lines as a shell reads it; a single long word stays whole. */
+function exampleLines(example: string): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const part of example.split(/ (?=--)/)) {
+    if (line !== "" && line.length + part.length + 5 > WIDTH) {
+      lines.push(`  ${line} \\`);
+      line = `  ${part}`;
+    } else line = line === "" ? part : `${line} ${part}`;
+  }
+  return [...lines, `  ${line}`];
 }

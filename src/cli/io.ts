@@ -1,5 +1,3 @@
-import { styleText } from "node:util";
-
 /** What a command may touch of the outer world; tests bring their own. */
 export interface Io {
   /** The answer. */
@@ -27,20 +25,32 @@ export type Paint = (style: Style, text: string) => string;
 export function paintFor(isTerminal: boolean, env: NodeJS.ProcessEnv): Paint {
   const wanted = env.FORCE_COLOR !== undefined ? env.FORCE_COLOR !== "0" : isTerminal;
   if (!wanted || (env.NO_COLOR ?? "") !== "" || env.TERM === "dumb") return (_style, text) => text;
+  const { styleText } = process.getBuiltinModule("node:util");
   return (style, text) => (text === "" ? "" : styleText(style, text, { validateStream: false }));
+}
+
+let toldOfErrors = false;
+
+/** Standard error, opened by the first who needs it. A reader of it that went away changes nothing. */
+function standardError(): NodeJS.WriteStream {
+  if (!toldOfErrors) process.stderr.on("error", () => {});
+  toldOfErrors = true;
+  return process.stderr;
 }
 
 /** The Io of a real process. */
 export function processIo(signal: AbortSignal): Io {
   return {
     out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    err: (text) => void standardError().write(text),
     env: process.env,
     cwd: process.cwd(),
     now: () => new Date(),
     signal,
     width: Math.max(40, Math.min(process.stdout.columns ?? 100, 120)),
-    interactive: process.stderr.isTTY === true,
+    get interactive() {
+      return standardError().isTTY === true;
+    },
     paint: paintFor(process.stdout.isTTY === true, process.env),
   };
 }

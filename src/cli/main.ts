@@ -1,9 +1,7 @@
-import { readFileSync } from "node:fs";
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import { EXIT } from "./exit-codes.ts";
 import type { Io } from "./io.ts";
-import { renderError } from "./render/error.ts";
 
 /**
  * Runs one command line.
@@ -23,25 +21,27 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       return EXIT.allowed;
     }
     if (parsed.want === "help") {
-      const { commandHelp, overview } = await import("./help.ts");
-      io.out(parsed.command ? commandHelp(parsed.command) : overview());
+      const { commandHelp, familyHelp, overview } = await import("./help.ts");
+      if (parsed.command) io.out(commandHelp(parsed.command));
+      else io.out(parsed.family === undefined ? overview() : familyHelp(parsed.family));
       return EXIT.allowed;
     }
     const run = await parsed.command.load();
     return await run(parsed.args, io);
   } catch (error) {
-    return report(error, io, json);
+    return await report(error, io, json);
   }
 }
 
 /** The version of the package. */
 export function version(): string {
+  const { readFileSync } = process.getBuiltinModule("node:fs");
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }
 
 /** A job that could not be done is told with its code and hint; anything else is a bug and says so. */
-function report(error: unknown, io: Io, json: boolean): number {
+async function report(error: unknown, io: Io, json: boolean): Promise<number> {
   if (io.signal.aborted) {
     io.err("interrupted; nothing was written half\n");
     return EXIT.interrupted;
@@ -51,7 +51,7 @@ function report(error: unknown, io: Io, json: boolean): number {
       io.out(
         `${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint } }, null, 2)}\n`,
       );
-    else io.err(renderError(error, io.paint));
+    else io.err((await import("./render/error.ts")).renderError(error, io.paint));
     return error.code === "WB-INPUT-007" ? EXIT.usage : EXIT.jobFailed;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,12 +1,15 @@
-import { parseArgs } from "node:util";
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Arguments, Command } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
+import { FAMILIES } from "./families.ts";
+
+// `import … from "node:util"` would load all that it can give, which a fast start has no time for.
+const { parseArgs } = process.getBuiltinModule("node:util");
 
 /** What the command line asks for. */
 export type Parsed =
-  | { want: "help"; command?: Command }
+  | { want: "help"; command?: Command; family?: string }
   | { want: "version" }
   | { want: "run"; command: Command; args: Arguments };
 
@@ -20,17 +23,24 @@ export function parseCommandLine(argv: readonly string[]): Parsed {
   const [first, second] = argv;
   if (first === undefined || first === "help" || first === "--help" || first === "-h") {
     const named = first === "help" ? findCommand(argv.slice(1)) : undefined;
+    if (first === "help" && !named && isFamily(second)) return { want: "help", family: second };
     if (first === "help" && second !== undefined && !second.startsWith("-") && !named)
       throw unknownCommand(argv.slice(1, 3));
     return { want: "help", ...(named ? { command: named } : {}) };
   }
   if (first === "--version" || first === "-V" || first === "version") return { want: "version" };
   const command = findCommand(argv);
+  if (!command && isFamily(first) && (second === "--help" || second === "-h"))
+    return { want: "help", family: first };
   if (!command) throw unknownCommand([first, second]);
   const rest = argv.slice(command.name.split(" ").length);
   const own = rest.indexOf("--") === -1 ? rest : rest.slice(0, rest.indexOf("--"));
   if (own.includes("--help") || own.includes("-h")) return { want: "help", command };
   return { want: "run", command, args: parseOptions(command, rest) };
+}
+
+function isFamily(word: string | undefined): word is string {
+  return word !== undefined && Object.hasOwn(FAMILIES, word);
 }
 
 function findCommand(argv: readonly string[]): Command | undefined {

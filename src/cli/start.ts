@@ -8,7 +8,6 @@ const argv = process.argv.slice(2);
 if (argv[0] !== "run") process.once("SIGINT", () => interrupt.abort(new Error("interrupted")));
 // A reader that went away (`waybill check | head`) changes nothing of what was decided. An answer that could not
 // be written otherwise is a job that could not be done: nobody may read its silence as the verdict.
-process.stderr.on("error", () => {});
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") return;
   const code = error.code === "ENOSPC" || error.code === "EDQUOT" ? "WB-STORE-002" : "WB-STORE-001";

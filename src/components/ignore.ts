@@ -1,14 +1,16 @@
 import { TEMP_FILE } from "../hash/atomic-write.ts";
 
 /** Files that belong to no tree, at the top of the agent's folder (docs/formats/README.md). */
-const RESERVED = new Set([
+export const RESERVED_NAMES = [
   "waybill.yaml",
   "waybill.lock",
   "waybill.trust.yaml",
   "waybill.sha256sums",
   ".waybill",
   "waybill.evidence",
-]);
+] as const;
+
+const RESERVED: ReadonlySet<string> = new Set(RESERVED_NAMES);
 
 /**
  * True for a path, relative to the agent's folder, that belongs to no tree: Waybill's own files, and what a killed

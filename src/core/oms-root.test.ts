@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { needTool } from "../../scripts/toolbox/find.ts";
 import { compareUtf8, sha256 } from "./digest.ts";
 import { omsRoot } from "./oms-root.ts";
 import type { FileLeaf } from "./tree.ts";
@@ -31,15 +32,11 @@ test("the root is over the digests in order, git's own files aside", () => {
   assert.equal(omsRoot([]), undefined);
 });
 
-/** The public implementation, where it is installed. */
-const tool = [process.env.MODEL_SIGNING ?? "", "model_signing"].find(
-  (path) => path !== "" && spawnSync(path, ["--version"], { stdio: "ignore" }).status === 0,
-);
-const reason = tool ? {} : { skip: "needs the Python package model-signing" };
+const python = needTool("model_signing");
 
 // Known departure: Python compares paths segment by segment, so that `a/b` precedes `a-b` and `z/x` precedes
 // `z.txt`; in byte order they follow. Names here are ones on which both agree.
-test("the Python model_signing signs the same root", reason, () => {
+test("the Python model_signing signs the same root", { skip: python.skip }, () => {
   const scratch = mkdtempSync(join(tmpdir(), "waybill-oms-"));
   try {
     const files = ["A.txt", "z/～.bin", "z/😀.bin", "é", "a/b", ".gitignore", "B"];
@@ -52,7 +49,7 @@ test("the Python model_signing signs the same root", reason, () => {
     writeFileSync(key, privateKey.export({ type: "pkcs8", format: "pem" }));
     const signature = join(scratch, "model.sig");
     execFileSync(
-      tool!,
+      python.path,
       ["sign", "key", join(scratch, "model"), "--private_key", key, "--signature", signature],
       {
         stdio: "pipe",

@@ -13,6 +13,15 @@ export interface NotEvaluated {
   required: boolean;
 }
 
+/** A principal whose signature counts, and by what it has signed: a key or an identity. */
+export interface SignedBy {
+  principal: string;
+  /** Key id. */
+  key?: Hex;
+  /** Subject of the certificate, and in parentheses who vouches for it. */
+  identity?: string;
+}
+
 /** What a door decided, with all that it saw. The published JSON of every face is exactly this. */
 export interface Verdict {
   outcome: "allow" | "deny" | "cannot-tell";
@@ -27,7 +36,7 @@ export interface Verdict {
   release?: Hex;
   trust: { origin: TrustOrigin; file?: string };
   /** Principals whose signatures on this release count. */
-  signedBy: { principal: string; key: string }[];
+  signedBy: SignedBy[];
   /** Findings that block at this level. */
   blocking: Finding[];
   /** Findings that do not. */

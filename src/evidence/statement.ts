@@ -42,11 +42,15 @@ const statementSchema = z.object({
     .min(1)
     .max(1000),
   predicateType: z.string().min(1).max(1024),
-  // Kept as it is: a copy made by a schema could drop what the predicate's own schema must see.
-  predicate: z.custom<{ [key: string]: Json }>(
-    (value) => typeof value === "object" && value !== null && !Array.isArray(value),
-    "an object",
-  ),
+  // Kept as it is: a copy made by a schema could drop what the predicate's own schema must see. Unset is the same
+  // as empty (in-toto, "predicate"): cosign's signatures of images have none.
+  predicate: z
+    .custom<{ [key: string]: Json }>(
+      (value) => typeof value === "object" && value !== null && !Array.isArray(value),
+      "an object",
+    )
+    .nullish()
+    .transform((value) => value ?? {}),
 });
 
 /** The text of a statement that is signed: RFC 8785 JSON. */

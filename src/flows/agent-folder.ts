@@ -88,6 +88,12 @@ export function readBundles(path: string): BundleText[] {
   return bundles;
 }
 
+/** By name, model signatures last: where there are too many, the release and its channels are still read. */
+function byUse(a: string, b: string): number {
+  const isModel = (name: string) => Number(name.startsWith("model."));
+  return isModel(a) - isModel(b) || (a < b ? -1 : 1);
+}
+
 /** The first names of bundles in their order, and how many there are beside them; a folder of any size. */
 function bundleNames(folder: string): { names: string[]; more: number } {
   let names: string[] = [];
@@ -101,7 +107,7 @@ function bundleNames(folder: string): { names: string[]; more: number } {
         if (!entry.name.endsWith(".sigstore.json")) continue;
         count += 1;
         names.push(entry.name);
-        if (names.length === 32 * MAX_BUNDLES) names = names.toSorted().slice(0, MAX_BUNDLES);
+        if (names.length === 32 * MAX_BUNDLES) names = names.toSorted(byUse).slice(0, MAX_BUNDLES);
       }
     } finally {
       entries.closeSync();
@@ -113,7 +119,7 @@ function bundleNames(folder: string): { names: string[]; more: number } {
       cause: error,
     });
   }
-  names = names.toSorted().slice(0, MAX_BUNDLES);
+  names = names.toSorted(byUse).slice(0, MAX_BUNDLES);
   return { names, more: count - names.length };
 }
 

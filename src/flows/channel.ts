@@ -28,16 +28,31 @@ export interface ChannelOptions {
 }
 
 /**
- * Signs a channel statement: the locked release and the newest retained ones may run at this target until then.
- * Its number is one more than the highest that lies in the folder or that this machine's doors have seen, and
- * the retained releases are those of that statement. Only statements by this key, or by releasers whom the given
- * trust names, are looked at: anybody can put one there.
+ * Signs a channel statement with a stored key; see `nextChannel`.
  *
- * @throws WaybillError as `openLocked`
+ * @throws WaybillError as `nextChannel`
  */
 export function allowRelease(options: ChannelOptions): { channel: Channel; file: string } {
+  const { key, target } = options;
+  const { path, channel } = nextChannel({ ...options, isOwn: (signed) => isSignedBy(signed, key.publicKey) });
+  const name = evidenceFileName({ evidence: "channel", target }, key.keyId);
+  return { channel, file: writeEvidence(path, name, makeChannelStatement(channel), key) };
+}
+
+/**
+ * The next channel statement: the locked release and the newest retained ones may run at this target until then.
+ * Its number is one more than the highest that lies in the folder or that this machine's doors have seen, and
+ * the retained releases are those of that statement. Only the signer's own statements, or those by releasers whom the
+ * given trust names, are looked at: anybody can put one there.
+ *
+ * @returns with the agent's folder, absolute
+ * @throws WaybillError as `openLocked`
+ */
+export function nextChannel(
+  options: Omit<ChannelOptions, "key"> & { isOwn(signed: SignedStatement): boolean },
+): { path: string; channel: Channel } {
   const { path, lock, release } = openLocked(options.folder);
-  const { target, key, now } = options;
+  const { target, now } = options;
   const known = [...readBundles(path), ...new DoorMemory(options.home).recall(lock.agent, target)];
   const unread = known.find((bundle) => bundle.problem !== undefined);
   if (unread)
@@ -46,8 +61,7 @@ export function allowRelease(options: ChannelOptions): { channel: Channel; file:
     });
   const claim = { evidence: "channel", agent: lock.agent, target };
   const counts = (signed: SignedStatement): boolean =>
-    isSignedBy(signed, key.publicKey) ||
-    (options.trust !== undefined && judge(signed, claim, options.trust, now).ok);
+    options.isOwn(signed) || (options.trust !== undefined && judge(signed, claim, options.trust, now).ok);
   const earlier = readStatements(known)
     .statements.filter((s) => s.statement.predicateType === CHANNEL_TYPE && counts(s))
     .map((s) => readChannelStatement(s.statement))
@@ -64,6 +78,5 @@ export function allowRelease(options: ChannelOptions): { channel: Channel; file:
     expires,
     releases: [release.digest, ...kept],
   };
-  const name = evidenceFileName({ evidence: "channel", target }, key.keyId);
-  return { channel, file: writeEvidence(path, name, makeChannelStatement(channel), key) };
+  return { path, channel };
 }

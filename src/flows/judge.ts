@@ -5,12 +5,16 @@ import type { Release } from "../core/release.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Allowed } from "../policy/allowed.ts";
 import { decide } from "../policy/decide.ts";
+import { MODEL_RULES } from "../verify/model-rules.ts";
+import { asksForModels } from "../verify/model-step.ts";
 import { VERIFY_RULES } from "../verify/rules.ts";
 import { verify } from "../verify/verify.ts";
 import { type AgentFolder, openAgentFolder, readBundles } from "./agent-folder.ts";
 import { DoorMemory } from "./door-memory.ts";
 import { collectFacts, type FactsOptions } from "./facts.ts";
-import { findTrust } from "./trust-source.ts";
+import { signedModels } from "./model-facts.ts";
+import { rememberTrust } from "./trust-memory.ts";
+import { findTrust, trustVersions } from "./trust-source.ts";
 
 /** What a door is told by whoever stands at it. */
 export interface JudgeOptions extends FactsOptions {
@@ -20,6 +24,8 @@ export interface JudgeOptions extends FactsOptions {
   level: Level;
   /** File of the operator's trust policy. */
   trust?: string | undefined;
+  /** Digest of the first policy that this door may accept, `sha256:…`. */
+  trustDigest?: string | undefined;
   /** Waybill's home folder, where doors remember. */
   home: string;
   env: NodeJS.ProcessEnv;
@@ -58,10 +64,15 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const facts = await collectFacts(agent, { ...options, claimedOnly: options.only === "verify" });
   const { manifest } = agent.manifest;
   const atCi = door === "ci";
+  const versions = atCi ? undefined : trustVersions(trust, { ...options, digest: options.trustDigest });
+  const bundles = atCi ? [] : readBundles(agent.path);
   const verification = verify({
     folder: facts,
-    bundles: atCi ? [] : readBundles(agent.path),
-    trust,
+    bundles,
+    models: asksForModels(atCi ? undefined : trust.policy, manifest.agent)
+      ? await signedModels(agent, facts, bundles, options)
+      : [],
+    trust: versions ? { ...trust, versions } : trust,
     remembered: atCi ? [] : memory.recall(manifest.agent, target),
     door,
     target,
@@ -69,10 +80,13 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     now,
   });
   const rules = new Map(
-    [...Object.values(VERIFY_RULES), ...[...INTEGRITY_CHECKS, ...checks].map((check) => check.rule)].map(
-      (rule) => [rule.code, rule] as const,
-    ),
+    [
+      ...Object.values(VERIFY_RULES),
+      ...Object.values(MODEL_RULES),
+      ...[...INTEGRITY_CHECKS, ...checks].map((check) => check.rule),
+    ].map((rule) => [rule.code, rule] as const),
   );
+  const forgotten = verification.acceptTrust ? rememberTrust(trust, versions, options.home) : [];
   const decision = decide({
     agent: manifest.agent,
     release: verification.release,
@@ -83,7 +97,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     target,
     level,
     policy: manifest.policy,
-    notes: verification.notes,
+    notes: [...verification.notes, ...forgotten],
     trust: { origin: trust.origin, ...(trust.file === undefined ? {} : { file: trust.file }) },
     now: now.getTime(),
   });

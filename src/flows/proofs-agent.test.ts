@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -196,6 +197,13 @@ export class Agent {
 
   remove(file: string): void {
     rmSync(this.path(file), { recursive: true });
+  }
+
+  /** The bundles in its folder that sign releases. */
+  releaseSignatures(): string[] {
+    return readdirSync(this.path("waybill.evidence"))
+      .filter((name) => name.startsWith("release."))
+      .map((name) => `waybill.evidence/${name}`);
   }
 
   openLock(): Lock {

@@ -13,13 +13,36 @@ export interface Descriptor {
   /** In bytes. */
   size: number;
   annotations: Record<string, string>;
+  /** What an index says of the artifact behind it; only its own manifest counts. */
+  artifactType?: string;
+  /** For which machine an image of an index is. */
+  platform?: Platform;
+}
+
+/** A machine as image indexes name it (OCI image-spec v1.1, "platform"). */
+export interface Platform {
+  os: string;
+  architecture: string;
+  variant?: string;
 }
 
 /** An image manifest: what it names, in order. An index names further manifests. */
 export interface OciManifest {
   isIndex: boolean;
   blobs: Descriptor[];
+  /** The manifest that this one refers to: it is about that one (OCI image-spec v1.1, "subject"). */
+  subject?: Descriptor;
+  /** What it is, where it says so. */
+  artifactType?: string;
+  /** Where there are any. */
+  annotations?: Record<string, string>;
 }
+
+export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+
+/** Config of an artifact that has none: the two bytes `{}` (OCI image-spec v1.1, "Guidance for an empty descriptor"). */
+export const EMPTY_TYPE = "application/vnd.oci.empty.v1+json";
 
 const INDEX_TYPES = new Set([
   "application/vnd.oci.image.index.v1+json",
@@ -56,7 +79,22 @@ export function parseOciManifest(text: string): OciManifest | string {
     if (typeof descriptor === "string") return descriptor;
     blobs.push(descriptor);
   }
-  return { isIndex: lists, blobs };
+  const subject = data.subject === undefined ? undefined : readDescriptor(data.subject);
+  if (typeof subject === "string") return `its subject: ${subject}`;
+  const { artifactType } = data;
+  const annotations = texts(data.annotations);
+  return {
+    isIndex: lists,
+    blobs,
+    ...(subject ? { subject } : {}),
+    ...(typeof artifactType === "string" ? { artifactType } : {}),
+    ...(Object.keys(annotations).length > 0 ? { annotations } : {}),
+  };
+}
+
+/** What an artifact is: its `artifactType`, else the media type of its config. */
+export function artifactTypeOf(manifest: OciManifest): string | undefined {
+  return manifest.artifactType ?? (manifest.isIndex ? undefined : manifest.blobs[0]?.mediaType);
 }
 
 /** True for a descriptor that names a manifest or an index rather than a config or a layer. */
@@ -70,17 +108,34 @@ export function namesManifest(descriptor: Descriptor): boolean {
 
 function readDescriptor(entry: Json | undefined): Descriptor | string {
   if (!isObject(entry)) return "a descriptor is missing";
-  const { mediaType, digest, size, annotations } = entry;
+  const { mediaType, digest, size, annotations, artifactType, platform } = entry;
   if (typeof mediaType !== "string") return "a descriptor has no mediaType";
   if (typeof digest !== "string" || !digest.startsWith("sha256:") || !isHex(digest.slice(7)))
     return "a descriptor has no sha256 digest";
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) return "a descriptor has no size";
-  const notes = isObject(annotations)
-    ? Object.fromEntries(
-        Object.entries(annotations).filter((e): e is [string, string] => typeof e[1] === "string"),
-      )
-    : {};
-  return { mediaType, sha256: digest.slice(7), size, annotations: notes };
+  const machine = readPlatform(platform);
+  return {
+    mediaType,
+    sha256: digest.slice(7),
+    size,
+    annotations: texts(annotations),
+    ...(typeof artifactType === "string" ? { artifactType } : {}),
+    ...(machine ? { platform: machine } : {}),
+  };
+}
+
+function readPlatform(value: Json | undefined): Platform | undefined {
+  if (!isObject(value)) return undefined;
+  const { os, architecture, variant } = value;
+  if (typeof os !== "string" || typeof architecture !== "string") return undefined;
+  return { os, architecture, ...(typeof variant === "string" && variant !== "" ? { variant } : {}) };
+}
+
+function texts(value: Json | undefined): Record<string, string> {
+  if (!isObject(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).filter((e): e is [string, string] => typeof e[1] === "string"),
+  );
 }
 
 function isObject(value: Json | undefined): value is { [key: string]: Json } {

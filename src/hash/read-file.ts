@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { WaybillError } from "../core/errors.ts";
+
+// `import … from "node:fs"` would load its streams too, which takes longer than to verify a bundle.
+const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
 
 /**
  * Reads a whole regular file, never more than `limit` bytes and never from a pipe or device that could keep it

@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import {
+  addLogEntry,
   MAX_BUNDLE_BYTES,
   makeKeyBundle,
   type ParsedBundle,
@@ -26,6 +27,14 @@ function problem(text: string): string {
   return "problem" in result ? result.problem : assert.fail("was read");
 }
 
+function hintsOf({ signer }: ParsedBundle): string[] {
+  return signer.kind === "key" ? signer.hints : assert.fail("signed by a certificate");
+}
+
+function payloadOf({ content }: ParsedBundle): Buffer {
+  return content.kind === "dsse" ? content.payload : assert.fail("over a file");
+}
+
 /** The good bundle, changed. */
 // biome-ignore lint/suspicious/noExplicitAny: tests reach anywhere
 function changed(change: (bundle: any) => void): string {
@@ -36,8 +45,8 @@ function changed(change: (bundle: any) => void): string {
 
 test("a bundle is made, read and verified", () => {
   const bundle = parsed(good);
-  assert.deepEqual(bundle.hints, [keyHints(publicKey).cosign]);
-  assert.equal(bundle.payload.toString(), statement);
+  assert.deepEqual(hintsOf(bundle), [keyHints(publicKey).cosign]);
+  assert.equal(payloadOf(bundle).toString(), statement);
   assert.equal(verifyBundleSignature(bundle, publicKey), null);
 });
 
@@ -57,7 +66,8 @@ for (const namedCurve of ["P-384", "P-521"])
     const pair = generateKeyPairSync("ec", { namedCurve });
     const bundle = parsed(makeKeyBundle(statement, pair.privateKey));
     assert.equal(verifyBundleSignature(bundle, pair.publicKey), null);
-    const other = { ...bundle, payload: Buffer.from("{}") };
+    if (bundle.content.kind !== "dsse") assert.fail("over a file");
+    const other = { ...bundle, content: { ...bundle.content, payload: Buffer.from("{}") } };
     assert.match(verifyBundleSignature(other, pair.publicKey)!, /signature/);
   });
 
@@ -71,25 +81,70 @@ test("forms that others write: OMS's hint, rawBytes of older OMS, null and empty
     };
     b.dsseEnvelope.signatures[0].keyid = null;
   });
-  assert.deepEqual(parsed(oms).hints, [hints.oms]);
+  assert.deepEqual(hintsOf(parsed(oms)), [hints.oms]);
   const raw = changed((b) => {
     const rawBytes = publicKey.export({ type: "spki", format: "der" }).toString("base64");
     b.verificationMaterial = { publicKey: { rawBytes, keyDetails: "PKIX_ECDSA_P256_SHA_256" } };
     b.dsseEnvelope.signatures[0].keyid = "";
   });
-  assert.deepEqual(parsed(raw).hints, [hints.keyId]);
+  assert.deepEqual(hintsOf(parsed(raw)), [hints.keyId]);
   for (const text of [oms, raw]) assert.equal(verifyBundleSignature(parsed(text), publicKey), null);
 });
 
-test("log entries and timestamps that nobody trusts are counted and not looked at", () => {
+const entry = {
+  logIndex: "1",
+  logId: { keyId: Buffer.alloc(32, 1).toString("base64") },
+  kindVersion: { kind: "hashedrekord", version: "0.0.2" },
+  inclusionProof: {
+    logIndex: "1",
+    rootHash: Buffer.alloc(32, 2).toString("base64"),
+    treeSize: "2",
+    hashes: [Buffer.alloc(32, 3).toString("base64")],
+    checkpoint: { envelope: "log\n2\n" },
+  },
+  canonicalizedBody: Buffer.from("{}").toString("base64"),
+};
+
+test("log entries and timestamps are read, and do not touch the signature", () => {
   const bundle = parsed(
     changed((b) => {
-      b.verificationMaterial.tlogEntries = [{ logIndex: "1" }];
-      b.verificationMaterial.timestampVerificationData = { rfc3161Timestamps: [{ signedTimestamp: "AA==" }] };
+      b.verificationMaterial.tlogEntries = [entry];
+      b.verificationMaterial.timestampVerificationData = {
+        rfc3161Timestamps: [{ signedTimestamp: "AA==" }, { signedTimestamp: "AQE\nB" }],
+      };
     }),
   );
-  assert.deepEqual([bundle.logEntries, bundle.timestamps], [1, 1]);
+  assert.equal(bundle.logEntries[0]?.proof?.treeSize, 2);
+  assert.deepEqual(bundle.timestamps, [Buffer.from([0]), Buffer.from([1, 1, 1])]);
   assert.equal(verifyBundleSignature(bundle, publicKey), null);
+});
+
+test("an entry is added to a bundle that is signed already", () => {
+  const bundle = parsed(addLogEntry(parsed(good), entry));
+  assert.equal(bundle.logEntries.length, 1);
+  assert.equal(verifyBundleSignature(bundle, publicKey), null);
+});
+
+test("certificates, chains in v0.3 too (OMS), and signatures over files are read", () => {
+  const certificate = { rawBytes: "MAA=" };
+  const signer = (material: object) =>
+    parsed(changed((b) => (b.verificationMaterial = { ...material, tlogEntries: [] }))).signer;
+  assert.deepEqual(signer({ certificate }), { kind: "certificate", chain: [Buffer.from([0x30, 0])] });
+  const chain = signer({ x509CertificateChain: { certificates: [certificate, certificate] } });
+  assert.equal(chain.kind === "certificate" && chain.chain.length, 2);
+  const message = parsed(
+    changed((b) => {
+      delete b.dsseEnvelope;
+      b.messageSignature = {
+        messageDigest: { algorithm: "SHA2_256", digest: "AA==" },
+        signature: "AA==",
+      };
+    }),
+  );
+  assert.deepEqual(message.content, {
+    kind: "message",
+    digest: { algorithm: "sha256", value: Buffer.from([0]) },
+  });
 });
 
 test("what is not such a bundle is refused with a reason", () => {
@@ -100,7 +155,31 @@ test("what is not such a bundle is refused with a reason", () => {
     [`{"mediaType":"x",${good.slice(1)}`, /duplicate key/],
     [" ".repeat(MAX_BUNDLE_BYTES + 1), /larger than/],
     [`{"a":${"[".repeat(40)}`, /nesting/],
-    [changed((b) => (b.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.1")), /mediaType/],
+    [changed((b) => (b.mediaType = "application/vnd.dev.sigstore.bundle+json;version=99.9")), /mediaType/],
+    [changed((b) => (b.mediaType = "application/vnd.dev.sigstore.bundle.v0.4+json")), /mediaType/],
+    [changed((b) => (b.verificationMaterial.tlogEntries = [entry, entry])), /same log entry twice/],
+    [changed((b) => (b.verificationMaterial.tlogEntries = [{ ...entry, logIndex: "-1" }])), /logIndex/],
+    [
+      changed((b) => (b.verificationMaterial.tlogEntries = [{ ...entry, inclusionProof: null }])),
+      /inclusionProof: missing/,
+    ],
+    [
+      changed((b) => {
+        b.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.1";
+        b.verificationMaterial.tlogEntries = [entry];
+      }),
+      /inclusionPromise: missing/,
+    ],
+    [changed((b) => (b.verificationMaterial.tlogEntries = Array(33).fill(entry))), /more than 32/],
+    [changed((b) => (b.verificationMaterial.x509CertificateChain = { certificates: [] })), /exactly one/],
+    [changed((b) => (b.verificationMaterial = { x509CertificateChain: { certificates: [] } })), /empty/],
+    [
+      changed(
+        (b) =>
+          (b.verificationMaterial = { certificate: { rawBytes: Buffer.alloc(65_537).toString("base64") } }),
+      ),
+      /longer than/,
+    ],
     [changed((b) => (b.extra = 1)), /extra/],
     [changed((b) => (b.dsseEnvelope.payloadType = "text/plain")), /payloadType/],
     [changed((b) => (b.dsseEnvelope.signatures = [])), /signatures/],
@@ -108,8 +187,7 @@ test("what is not such a bundle is refused with a reason", () => {
     [changed((b) => (b.dsseEnvelope.payload += " ")), /base64/],
     [changed((b) => (b.dsseEnvelope.signatures[0].sig = "_-8=")), /base64/],
     [changed((b) => (b.verificationMaterial.publicKey = {})), /names no key/],
-    [changed((b) => (b.verificationMaterial = { certificate: { rawBytes: "AA==" } })), /certificate/],
-    [changed((b) => (b.messageSignature = { signature: "AA==" })), /over a file/],
+    [changed((b) => (b.messageSignature = { signature: "AA==" })), /neither or both/],
   ];
   for (const [text, reason] of cases) assert.match(problem(text), reason);
 });
@@ -146,7 +224,7 @@ test("a mutated bundle is refused, fails, or says exactly what was signed", () =
       const result = parseBundle(text);
       if ("problem" in result) return;
       if (verifyBundleSignature(result, publicKey) === null)
-        assert.equal(result.payload.toString(), statement);
+        assert.equal(payloadOf(result).toString(), statement);
     }),
     { numRuns: 1000 },
   );

@@ -1,59 +1,68 @@
 import { type KeyObject, verify } from "node:crypto";
-import { type Bundle, bundleFromJSON } from "@sigstore/bundle";
-import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
-import { z } from "zod";
 import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
-import { parseStrictJson } from "../core/strict-json.ts";
+import { JsonSyntaxError, parseStrictJson } from "../core/strict-json.ts";
 import { type Envelope, hashOf, IN_TOTO_PAYLOAD, preAuthEncoding, signEnvelope } from "./dsse.ts";
+import { bytesOf, type Fields, fieldsOf, listOf, optional, ShapeError, textOf } from "./json-shape.ts";
 import { cosignHint, keyId } from "./keys.ts";
+import { type LogEntry, readLogEntry } from "./log-entry.ts";
 
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/** Largest bundle that is written or read, in bytes. */
+/** Largest bundle that is written, or read where it was not named: in folders, registries, logs. In bytes. */
 export const MAX_BUNDLE_BYTES = 1 << 20;
 
-/** A bundle signed by a key, well formed. Nothing in it has been verified. */
+/** Largest bundle that is read when somebody names it: attestations can be large. In bytes. */
+export const MAX_NAMED_BUNDLE_BYTES = 16 << 20;
+
+export type BundleVersion = "0.1" | "0.2" | "0.3";
+
+const VERSIONS: Readonly<Record<string, BundleVersion>> = {
+  "application/vnd.dev.sigstore.bundle+json;version=0.1": "0.1",
+  "application/vnd.dev.sigstore.bundle+json;version=0.2": "0.2",
+  "application/vnd.dev.sigstore.bundle+json;version=0.3": "0.3",
+  [BUNDLE_MEDIA_TYPE]: "0.3",
+};
+
+/** How a bundle names its signer. */
+export type BundleSigner =
+  /** Names of the key as the bundle states them: cosign's form, OMS's form, or a key id in hex. Not signed. */
+  | { kind: "key"; hints: string[] }
+  /** Certificates in DER, the signer's own first. */
+  | { kind: "certificate"; chain: Buffer[] };
+
+/** What a bundle's signature is over. */
+export type BundleContent =
+  | { kind: "dsse"; payloadType: typeof IN_TOTO_PAYLOAD; payload: Buffer; envelope: Envelope }
+  /** A file that is not in the bundle. */
+  | { kind: "message"; digest?: { algorithm: string; value: Buffer } };
+
+/** A Sigstore bundle, well formed. Nothing in it has been verified: `verifyBundle`. */
 export interface ParsedBundle {
-  /** Names of the signing key as the bundle states them: cosign's form, OMS's form, or a key id in hex. */
-  hints: string[];
-  payloadType: typeof IN_TOTO_PAYLOAD;
-  payload: Buffer;
-  /** DER. */
+  version: BundleVersion;
+  signer: BundleSigner;
+  content: BundleContent;
+  /** DER for ECDSA. */
   signature: Buffer;
-  envelope: Envelope;
-  /** Log entries and RFC 3161 timestamps that it carries. No log is trusted yet, so they are not looked at. */
-  logEntries: number;
-  timestamps: number;
+  logEntries: readonly LogEntry[];
+  /** RFC 3161 TimeStampResp in DER. */
+  timestamps: readonly Buffer[];
+  /** The document as it was parsed. */
+  json: Json;
 }
 
-const base64 = z
-  .string()
-  .refine((text) => Buffer.from(text, "base64").toString("base64") === text, "not standard base64");
+const MAX_ENTRIES = 32;
+const MAX_TIMESTAMPS = 32;
+const MAX_CERTIFICATES = 10;
+const MAX_DER = 1 << 16;
 
-const keyBundle = z.strictObject({
-  mediaType: z.literal(BUNDLE_MEDIA_TYPE),
-  verificationMaterial: z.strictObject({
-    publicKey: z.strictObject({
-      hint: z.string().max(256).exactOptional(),
-      // As older OMS bundles carry it (OMS v1.0, signing with a key).
-      rawBytes: base64.max(4096).exactOptional(),
-      keyDetails: z.union([z.string().max(64), z.int()]).exactOptional(),
-    }),
-    tlogEntries: z.array(z.unknown()).max(32).nullish(),
-    timestampVerificationData: z
-      .strictObject({ rfc3161Timestamps: z.array(z.unknown()).max(32).nullish() })
-      .nullish(),
-  }),
-  dsseEnvelope: z.strictObject({
-    payload: base64.min(1),
-    payloadType: z.literal(IN_TOTO_PAYLOAD),
-    signatures: z
-      .array(z.strictObject({ sig: base64.min(1).max(1024), keyid: z.string().max(256).nullish() }))
-      .length(1),
-  }),
-});
+/** Hash of each algorithm that a message digest may state, by the name that Node gives it. */
+const DIGESTS: Readonly<Record<string, string>> = {
+  SHA2_256: "sha256",
+  SHA2_384: "sha384",
+  SHA2_512: "sha512",
+};
 
 /**
  * Signs a statement into a Sigstore bundle v0.3 (sigstore/protobuf-specs, sigstore_bundle.proto) that names the
@@ -66,11 +75,33 @@ const keyBundle = z.strictObject({
  */
 export function makeKeyBundle(statementJson: string, privateKey: KeyObject): string {
   const envelope = signEnvelope(IN_TOTO_PAYLOAD, Buffer.from(statementJson, "utf8"), privateKey);
-  const text = `${canonicalJson({
+  return encodeBundle({
     mediaType: BUNDLE_MEDIA_TYPE,
-    verificationMaterial: { publicKey: { hint: cosignHint(keyId(privateKey)) }, tlogEntries: [] },
+    verificationMaterial: {
+      publicKey: { hint: cosignHint(keyId(privateKey)) },
+      tlogEntries: [],
+    },
     dsseEnvelope: envelope as unknown as Json,
-  })}\n`;
+  });
+}
+
+/**
+ * A bundle with one more log entry. ECDSA signatures differ each time, so that a log can only be given an
+ * envelope that was signed before: sign, log, then add the entry here.
+ *
+ * @param parsed a bundle as it was read
+ * @param logEntry TransparencyLogEntry JSON
+ * @throws WaybillError WB-INPUT-003 when the bundle would exceed 1 MiB
+ */
+export function addLogEntry(parsed: ParsedBundle, logEntry: Json): string {
+  const bundle = parsed.json as Fields;
+  const material = bundle.verificationMaterial as Fields;
+  const tlogEntries = [...((material.tlogEntries as Json[] | null) ?? []), logEntry];
+  return encodeBundle({ ...bundle, verificationMaterial: { ...material, tlogEntries } });
+}
+
+function encodeBundle(bundle: Json): string {
+  const text = `${canonicalJson(bundle)}\n`;
   if (text.length > MAX_BUNDLE_BYTES)
     throw new WaybillError("WB-INPUT-003", "the statement is too large: its bundle would exceed 1 MiB", {
       hint: "declare fewer components, or shorter origins",
@@ -79,96 +110,215 @@ export function makeKeyBundle(statementJson: string, privateKey: KeyObject): str
 }
 
 /**
- * Reads a bundle of unknown origin strictly: at most 1 MiB, I-JSON, only known fields, canonical base64, one
- * signature by a key over an in-toto payload. Never throws for any text.
+ * Reads a Sigstore bundle v0.1 to v0.3 of unknown origin strictly: bounded, I-JSON, only known fields, canonical
+ * base64, one signature, no log entry or timestamp twice. DSSE payloads must be in-toto. A chain of certificates
+ * is read in v0.3 too, against its specification: OMS v1.0 writes it. Never throws for any text.
+ *
+ * @param limits.maxBytes 1 MiB when not given
  */
-export function parseBundle(text: string): ParsedBundle | { problem: string } {
+export function parseBundle(
+  text: string,
+  limits: { maxBytes?: number } = {},
+): ParsedBundle | { problem: string } {
+  const { maxBytes = MAX_BUNDLE_BYTES } = limits;
   try {
-    const data = parseStrictJson(text, { maxBytes: MAX_BUNDLE_BYTES, maxDepth: 32 });
-    const refused = unsupported(data);
-    if (refused !== undefined) return { problem: refused };
-    const result = keyBundle.safeParse(data);
-    if (!result.success) {
-      const { path, message } = result.error.issues[0]!;
-      return { problem: `not a bundle: ${path.join(".") || "document"}: ${message}` };
-    }
-    const { verificationMaterial: material, dsseEnvelope: envelope } = result.data;
-    const { hint, rawBytes } = material.publicKey;
-    const hints = [...(hint ? [hint] : []), ...(rawBytes ? [sha256(Buffer.from(rawBytes, "base64"))] : [])];
-    if (hints.length === 0) return { problem: "not a bundle: it names no key" };
-    const { sig, keyid } = envelope.signatures[0]!;
-    const parsed: ParsedBundle = {
-      hints,
-      payloadType: IN_TOTO_PAYLOAD,
-      payload: Buffer.from(envelope.payload, "base64"),
-      signature: Buffer.from(sig, "base64"),
-      envelope: { ...envelope, signatures: [keyid ? { sig, keyid } : { sig }] },
-      logEntries: material.tlogEntries?.length ?? 0,
-      timestamps: material.timestampVerificationData?.rfc3161Timestamps?.length ?? 0,
-    };
-    // The library's own rules too: what it would refuse, other Sigstore clients refuse.
-    sigstoreBundle(parsed);
-    return parsed;
+    return readBundle(parseStrictJson(text, { maxBytes, maxDepth: 32, maxNodes: 20_000 }), maxBytes);
   } catch (error) {
-    return { problem: `not a bundle: ${error instanceof Error ? error.message : String(error)}` };
+    if (error instanceof ShapeError || error instanceof JsonSyntaxError)
+      return { problem: `not a bundle: ${error.message}` };
+    throw error;
   }
 }
 
+function readBundle(data: Json, maxBytes: number): ParsedBundle {
+  const bundle = fieldsOf(data, "document", [
+    "mediaType",
+    "verificationMaterial",
+    "dsseEnvelope",
+    "messageSignature",
+  ]);
+  const mediaType = textOf(bundle.mediaType, "mediaType", 128);
+  const version = Object.hasOwn(VERSIONS, mediaType) ? VERSIONS[mediaType] : undefined;
+  if (version === undefined) throw new ShapeError("mediaType: not a version that is known");
+  const material = fieldsOf(bundle.verificationMaterial, "verificationMaterial", [
+    "publicKey",
+    "certificate",
+    "x509CertificateChain",
+    "tlogEntries",
+    "timestampVerificationData",
+  ]);
+  const dsse = optional(bundle, "dsseEnvelope");
+  const message = optional(bundle, "messageSignature");
+  if ((dsse === undefined) === (message === undefined))
+    throw new ShapeError("document: neither or both of dsseEnvelope and messageSignature");
+  const logEntries = listOf(material.tlogEntries, "tlogEntries", MAX_ENTRIES).map((entry, i) => {
+    const read = readLogEntry(entry, `tlogEntries.${i}`);
+    demandInclusion(read, version, `tlogEntries.${i}`);
+    return read;
+  });
+  const timestamps = readTimestamps(optional(material, "timestampVerificationData"));
+  refuseRepeats(
+    logEntries.map(({ logId, body }) => sha256(Buffer.concat([logId, body]))),
+    "log entry",
+  );
+  refuseRepeats(timestamps.map(sha256), "timestamp");
+  return {
+    version,
+    signer: readSigner(material),
+    ...(dsse === undefined ? readMessage(message!) : readEnvelope(dsse, maxBytes)),
+    logEntries,
+    timestamps,
+    json: data,
+  };
+}
+
+/** What each version demands of an entry: sigstore_bundle.proto, VerificationMaterial.tlog_entries. */
+function demandInclusion(entry: LogEntry, version: BundleVersion, at: string): void {
+  if (version === "0.1") {
+    if (entry.promise === undefined) throw new ShapeError(`${at}.inclusionPromise: missing`);
+  } else if (entry.proof?.checkpoint === undefined)
+    throw new ShapeError(`${at}.inclusionProof${entry.proof ? ".checkpoint" : ""}: missing`);
+}
+
+function readSigner(material: Fields): BundleSigner {
+  const key = optional(material, "publicKey");
+  const single = optional(material, "certificate");
+  const several = optional(material, "x509CertificateChain");
+  if ([key, single, several].filter((each) => each !== undefined).length !== 1)
+    throw new ShapeError("verificationMaterial: not exactly one of a key, a certificate and a chain");
+  if (key !== undefined) return { kind: "key", hints: readHints(key) };
+  const list =
+    single !== undefined
+      ? [single]
+      : listOf(
+          fieldsOf(several, "x509CertificateChain", ["certificates"]).certificates,
+          "x509CertificateChain.certificates",
+          MAX_CERTIFICATES,
+        );
+  if (list.length === 0) throw new ShapeError("x509CertificateChain.certificates: empty");
+  const chain = list.map((certificate) =>
+    bytesOf(fieldsOf(certificate, "certificate", ["rawBytes"]).rawBytes, "certificate.rawBytes", MAX_DER),
+  );
+  return { kind: "certificate", chain };
+}
+
+/** `rawBytes` and `keyDetails` as older OMS bundles carry them (OMS v1.0, signing with a key). */
+function readHints(value: Json): string[] {
+  const key = fieldsOf(value, "publicKey", ["hint", "rawBytes", "keyDetails"]);
+  const details = optional(key, "keyDetails");
+  if (details !== undefined && !Number.isSafeInteger(details)) textOf(details, "publicKey.keyDetails", 64);
+  const hint = textOf(optional(key, "hint") ?? "", "publicKey.hint", 256);
+  const raw = optional(key, "rawBytes");
+  const hints = [
+    ...(hint === "" ? [] : [hint]),
+    ...(raw === undefined ? [] : [sha256(bytesOf(raw, "publicKey.rawBytes", 4096))]),
+  ];
+  if (hints.length === 0) throw new ShapeError("publicKey: it names no key");
+  return hints;
+}
+
+function readTimestamps(value: Json | undefined): Buffer[] {
+  if (value === undefined) return [];
+  const data = fieldsOf(value, "timestampVerificationData", ["rfc3161Timestamps"]);
+  return listOf(data.rfc3161Timestamps, "rfc3161Timestamps", MAX_TIMESTAMPS).map((timestamp, i) => {
+    const at = `rfc3161Timestamps.${i}`;
+    const { signedTimestamp } = fieldsOf(timestamp, at, ["signedTimestamp"]);
+    // Put in by hand these come in lines as tools wrap them, and other readers take them so.
+    const text = textOf(signedTimestamp, `${at}.signedTimestamp`, 2 * MAX_DER).replace(/\r?\n/g, "");
+    return bytesOf(text, `${at}.signedTimestamp`, MAX_DER);
+  });
+}
+
+function readEnvelope(value: Json, maxBytes: number): Pick<ParsedBundle, "content" | "signature"> {
+  const envelope = fieldsOf(value, "dsseEnvelope", ["payload", "payloadType", "signatures"]);
+  const payload = bytesOf(envelope.payload, "dsseEnvelope.payload", maxBytes);
+  if (envelope.payloadType !== IN_TOTO_PAYLOAD)
+    throw new ShapeError(`dsseEnvelope.payloadType: not ${IN_TOTO_PAYLOAD}`);
+  const signatures = listOf(envelope.signatures, "dsseEnvelope.signatures", 1);
+  const only = fieldsOf(signatures[0], "dsseEnvelope.signatures", ["sig", "keyid"]);
+  const signature = bytesOf(only.sig, "dsseEnvelope.signatures.sig", 1024);
+  const keyid = textOf(optional(only, "keyid") ?? "", "dsseEnvelope.signatures.keyid", 256);
+  const sig = only.sig as string;
+  return {
+    signature,
+    content: {
+      kind: "dsse",
+      payloadType: IN_TOTO_PAYLOAD,
+      payload,
+      envelope: {
+        payload: envelope.payload as string,
+        payloadType: IN_TOTO_PAYLOAD,
+        signatures: [keyid === "" ? { sig } : { sig, keyid }],
+      },
+    },
+  };
+}
+
+function readMessage(value: Json): Pick<ParsedBundle, "content" | "signature"> {
+  const message = fieldsOf(value, "messageSignature", ["messageDigest", "signature"]);
+  const signature = bytesOf(message.signature, "messageSignature.signature", 1024);
+  const stated = optional(message, "messageDigest");
+  if (stated === undefined) return { signature, content: { kind: "message" } };
+  const digest = fieldsOf(stated, "messageDigest", ["algorithm", "digest"]);
+  const name = textOf(digest.algorithm, "messageDigest.algorithm", 64);
+  const algorithm = Object.hasOwn(DIGESTS, name) ? DIGESTS[name] : undefined;
+  if (algorithm === undefined) throw new ShapeError("messageDigest.algorithm: not one that is known");
+  const value64 = bytesOf(digest.digest, "messageDigest.digest", 64);
+  return { signature, content: { kind: "message", digest: { algorithm, value: value64 } } };
+}
+
+function refuseRepeats(names: readonly string[], what: string): void {
+  if (new Set(names).size !== names.length) throw new ShapeError(`the same ${what} twice`);
+}
+
+/** The digest algorithm that goes with a key: that of its curve; null where the scheme brings its own (Ed25519). */
+export function digestAlgorithmOf(key: KeyObject): string | null {
+  if (key.asymmetricKeyType === "ed25519") return null;
+  return key.asymmetricKeyType === "rsa" ? "sha256" : hashOf(key);
+}
+
 /**
- * Verifies the signature of a bundle by this key: the signature only. Whether the key is trusted for what the
- * payload says is `judgeSigner`'s affair, and hints are not compared: they are not signed.
+ * The bytes that a bundle's signature covers: the PAE of a statement, or the file itself.
+ *
+ * @param artifact the file, for a signature over one
+ */
+export function signedBytes(content: BundleContent, artifact?: Uint8Array): Uint8Array | undefined {
+  return content.kind === "dsse" ? preAuthEncoding(content.payloadType, content.payload) : artifact;
+}
+
+/**
+ * Verifies the signature of a bundle over a statement by this key: the signature only, by keys that Waybill
+ * accepts from makers (ECDSA on P-256, P-384, P-521, each with its hash). Whether the key is trusted for what the
+ * payload says is the affair of `verify/`, and hints are not compared: they are not signed.
  *
  * @returns null when it is valid, else the reason
  */
 export function verifyBundleSignature(parsed: ParsedBundle, publicKey: KeyObject): string | null {
+  if (parsed.content.kind !== "dsse") return "a signature over a file, not over a statement";
   try {
-    const algorithm = hashOf(publicKey);
-    const entity = toSignedEntity(sigstoreBundle(parsed));
-    // The library hashes with SHA-256 whatever the curve; P-384 and P-521 sign SHA-384 and SHA-512 (OMS v1.0).
-    if (algorithm !== "sha256") {
-      const signed = preAuthEncoding(parsed.payloadType, parsed.payload);
-      entity.signature.verifySignature = (key) => verify(algorithm, signed, key, entity.signature.signature);
-    }
-    // No trusted log, timestamp or certificate authority: thresholds of 0, and no root.
-    const nothing = {
-      mediaType: "",
-      tlogs: [],
-      ctlogs: [],
-      certificateAuthorities: [],
-      timestampAuthorities: [],
-    };
-    const material = toTrustMaterial(nothing, () => ({ publicKey, validFor: () => true }));
-    new Verifier(material, { tlogThreshold: 0, ctlogThreshold: 0, timestampThreshold: 0 }).verify(entity);
-    return null;
+    hashOf(publicKey);
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+  return verifySignature(signedBytes(parsed.content)!, parsed.signature, publicKey);
 }
 
 /**
- * The library's form, made of the very bytes that callers read. Log entries and timestamps are left out: see
- * `ParsedBundle`.
+ * Verifies a signature over bytes by a key of any kind that Sigstore knows: ECDSA with the hash of the curve,
+ * Ed25519, RSA with PKCS #1 v1.5 and SHA-256.
+ *
+ * @returns null when it is valid, else the reason
  */
-function sigstoreBundle({ hints, payloadType, payload, signature }: ParsedBundle): Bundle {
-  return bundleFromJSON({
-    mediaType: BUNDLE_MEDIA_TYPE,
-    verificationMaterial: { publicKey: { hint: hints[0]! }, tlogEntries: [] },
-    dsseEnvelope: {
-      payload: payload.toString("base64"),
-      payloadType,
-      signatures: [{ sig: signature.toString("base64"), keyid: "" }],
-    },
-  } as unknown as Parameters<typeof bundleFromJSON>[0]);
-}
-
-/** Well-known forms that are not read get a sentence of their own instead of a schema error. */
-function unsupported(data: Json): string | undefined {
-  if (typeof data !== "object" || data === null || Array.isArray(data)) return "not a bundle: not an object";
-  const material = data.verificationMaterial;
-  if (typeof material === "object" && material !== null && !Array.isArray(material)) {
-    if (material.certificate != null || material.x509CertificateChain != null)
-      return "signed by a certificate: only bundles signed by a key are read";
+export function verifySignature(
+  data: Uint8Array,
+  signature: Uint8Array,
+  publicKey: KeyObject,
+): string | null {
+  try {
+    return verify(digestAlgorithmOf(publicKey), data, publicKey, signature)
+      ? null
+      : "the signature does not fit what was signed and this key";
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
   }
-  if (data.messageSignature != null) return "a signature over a file, not over a statement";
-  return undefined;
 }

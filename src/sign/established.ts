@@ -21,7 +21,7 @@ export interface LogInclusion {
   logId: Hex;
   index: number;
   /** Absent where an entry has only a SET. */
-  checkpoint?: { size: number; root: Buffer; /** The signed note. */ note: string };
+  checkpoint?: { size: number; root: Buffer /** The signed note. */; note: string };
   /** Names of the trusted witnesses that cosigned the checkpoint. */
   witnesses: string[];
 }

@@ -125,8 +125,10 @@ export function keyPaths(home: string, name: string): { folder: string; key: str
 /**
  * Refuses a folder that is, or lies in, an agent's folder: one that holds a manifest. Goes by what the path
  * really leads to, links and `..` resolved.
+ *
+ * @throws WaybillError WB-INPUT-017
  */
-function refuseInside(keyFolder: string): void {
+export function refuseInside(keyFolder: string): void {
   for (let at = nearestReal(keyFolder); ; at = dirname(at)) {
     if (existsSync(join(at, MANIFEST_FILE)))
       throw new WaybillError("WB-INPUT-017", `${keyFolder} lies inside the agent's folder ${at}`, {

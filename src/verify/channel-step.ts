@@ -6,7 +6,7 @@ import { parseTimestamp } from "../evidence/timestamp.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
 import type { Trust } from "./trust.ts";
-import { findKey, missingSigners } from "./trust-judge.ts";
+import { missingSigners } from "./trust-judge.ts";
 
 type RuleName = keyof typeof VERIFY_RULES;
 
@@ -146,7 +146,7 @@ function trustedChannels(
       if (signer.ok) return [signer.principal];
       // What was accepted within the key's window was said then; only revocation takes it back.
       const late = seen && (signer.rule === "expiredKey" || signer.rule === "notYetValid");
-      return late ? [findKey(trust, bundle.bundle.hints)!.principal] : [];
+      return late && signer.principal !== undefined ? [signer.principal] : [];
     });
     const channel = readChannelStatement(bundles[0]!.statement);
     if (!("problem" in channel) && missingSigners(trust, claim, principals) === null)

@@ -67,7 +67,7 @@ test("one satisfied rule is enough, whatever lies beside it", () => {
   const junk = [{ file: "junk", text: "" }, by(mallory), by(carol), by(alice, otherAgent())];
   for (const bundles of [[by(alice)], [...junk, by(alice)], [by(alice), ...junk]]) {
     const { passed, signedBy, results } = step(bundles);
-    assert.equal(passed.length, 10);
+    assert.equal(passed.length, 12);
     assert.deepEqual(signedBy, [{ principal: "alice", key: keyId(alice.publicKey) }]);
     const signed = bundles.length - (bundles.length > 1 ? 1 : 0);
     assert.equal(results[0]!.coverage, `${signed} signature${signed === 1 ? "" : "s"}, 1 by trusted signers`);
@@ -119,7 +119,7 @@ test("each signature that does not count says why, under its own code", () => {
     assert.deepEqual(failed, codes, what);
     assert.match(findings[0]!.message, message, what);
     assert.deepEqual([signedBy, passed, until], [[], [], Number.NEGATIVE_INFINITY], what);
-    assert.equal(open.length, 10 - failed.length);
+    assert.equal(open.length, 12 - failed.length);
     assert.equal(open[0], `${codes[0]} failed first`, what);
     if (bundles.length > 0 && codes[0] !== "WB-TRUST-006")
       assert.equal(findings[0]!.path, bundles.at(-1)!.file, what);
@@ -161,7 +161,7 @@ test("signatures stand until the first of their keys ends", () => {
 
 test("without trust nothing is judged, and only the lack of any signature fails", () => {
   const statuses = (bundles: BundleText[]) => untrusted(bundles).results.map((r) => r.status);
-  const open = Array<string>(10).fill("not-evaluated");
+  const open = Array<string>(12).fill("not-evaluated");
   assert.deepEqual(statuses([]), ["fail", ...open.slice(1)]);
   assert.deepEqual(statuses([by(mallory)]), open);
   assert.deepEqual(statuses([{ file: "b", text: "" }]), open);

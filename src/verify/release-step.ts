@@ -3,7 +3,10 @@ import { shortDigest } from "../core/digest.ts";
 import type { CheckResult, Finding } from "../core/finding.ts";
 import type { Release } from "../core/release.ts";
 import { RELEASE_TYPE } from "../core/release.ts";
+import type { SignedBy } from "../core/verdict.ts";
 import { readReleaseStatement } from "../evidence/release.ts";
+import type { Established } from "../sign/established.ts";
+import { lintIdentity } from "./identity-lint.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { judge, type SignedStatement } from "./signed.ts";
 import type { Trust } from "./trust.ts";
@@ -22,13 +25,15 @@ const STEP: readonly RuleName[] = [
   "notYetValid",
   "expiredKey",
   "notAllowed",
+  "ambiguousSigner",
   "threshold",
+  "witnesses",
 ];
 
 /** Who signed this release, judged by trust. */
 export interface ReleaseSignatures {
   results: CheckResult[];
-  signedBy: { principal: string; key: string }[];
+  signedBy: SignedBy[];
   /** When the first of their keys stops counting, in milliseconds since 1970. */
   until: number;
 }
@@ -58,7 +63,8 @@ export function releaseSignatures(
   }
   const { agent } = release.document;
   const findings: { rule: RuleName; finding: Finding }[] = [];
-  const signedBy: { principal: string; key: string }[] = [];
+  const signedBy: SignedBy[] = [];
+  const witnessed: string[] = [];
   let until = Number.POSITIVE_INFINITY;
   const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
     findings.push({ rule, finding: finding(rule, message, more) });
@@ -73,7 +79,11 @@ export function releaseSignatures(
     const signer = judge(bundle, { evidence: "release", agent }, trust, now);
     const trusted = signer.ok || !["someoneElse", "invalid", "revokedKey"].includes(signer.rule);
     const read = readReleaseStatement(bundle.statement);
-    if (!trusted && !signer.ok) add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
+    if (!trusted && !signer.ok)
+      add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), {
+        ...at,
+        ...meantIdentities(trust, signer.established),
+      });
     else if ("problem" in read)
       add("invalid", `${bundle.file} is no release statement: ${read.problem}`, { ...at, final: true });
     else if (read.release.agent !== agent)
@@ -90,7 +100,8 @@ export function releaseSignatures(
         details: changedComponents(components, read.components),
       });
     else if (signer.ok) {
-      signedBy.push({ principal: signer.principal, key: signer.key });
+      signedBy.push({ principal: signer.principal, ...signer.with });
+      if (hasQuorum(trust, signer.established)) witnessed.push(signer.principal);
       until = Math.min(until, signer.notAfter);
     } else add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
   }
@@ -102,7 +113,11 @@ export function releaseSignatures(
   );
   if (missing === null)
     return {
-      results: STEP.map((name) => ({ code: VERIFY_RULES[name].code, status: "pass", coverage })),
+      results: STEP.map((name) =>
+        name === "witnesses"
+          ? quorum(trust, agent, witnessed)
+          : { code: VERIFY_RULES[name].code, status: "pass", coverage },
+      ),
       signedBy,
       until,
     };
@@ -117,6 +132,23 @@ export function releaseSignatures(
   return { results, signedBy: [], until: Number.NEGATIVE_INFINITY };
 }
 
+/** Whether enough principals' signatures were seen by enough witnesses; where trust names none, nothing is asked. */
+function quorum(trust: Trust, agent: string, witnessed: readonly string[]): CheckResult {
+  const { code } = VERIFY_RULES.witnesses;
+  if (!trust.witnesses) return { code, status: "pass", coverage: "trust names no witnesses" };
+  const { threshold, keys } = trust.witnesses;
+  const coverage = `${witnessed.length} signatures seen by ${threshold} of ${keys.length} witnesses`;
+  const missing = missingSigners(trust, { evidence: "release", agent }, witnessed);
+  if (missing === null) return { code, status: "pass", coverage };
+  const message = `too few witnesses have seen the signatures logged: ${missing}`;
+  return failed("witnesses", [finding("witnesses", message)], coverage);
+}
+
+/** True when one log entry of a signature was cosigned by the quorum that trust names. */
+function hasQuorum({ witnesses }: Trust, { logged }: Established): boolean {
+  return logged.some((entry) => new Set(entry.witnesses).size >= (witnesses?.threshold ?? 0));
+}
+
 function sentence(file: string, rule: RuleName, detail: string): string {
   const said: Partial<Record<RuleName, string>> = {
     invalid: "does not verify",
@@ -124,6 +156,18 @@ function sentence(file: string, rule: RuleName, detail: string): string {
     notYetValid: "is by a key that is not valid yet",
   };
   return `the signature ${file} ${said[rule] ?? "does not count"}: ${detail}`;
+}
+
+/** Identities of the policy that no certificate can match: perhaps one of them was meant for this signer. */
+function meantIdentities(trust: Trust, established: Established | undefined): { details?: string[] } {
+  if (established?.signer.kind !== "certificate") return {};
+  const details = trust.identities.flatMap((identity) =>
+    lintIdentity(identity).map(({ problem, corrected }) => {
+      const meant = Object.values(corrected ?? {}).join(", ");
+      return `trust names ${identity.subject ?? identity.pattern}: ${problem}${meant === "" ? "" : `; ${meant}`}`;
+    }),
+  );
+  return details.length === 0 ? {} : { details: details.slice(0, 12) };
 }
 
 /** In which components the signed release differs from the one at hand. */

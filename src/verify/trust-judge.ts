@@ -1,24 +1,37 @@
-import type { Hex } from "../core/digest.ts";
+import type { SignedBy } from "../core/verdict.ts";
 import { parseTimestamp } from "../evidence/timestamp.ts";
-import { keyIdOfHint } from "../sign/keys.ts";
-import type { Trust, TrustedKey, TrustRule } from "./trust.ts";
+import type { Signer } from "../sign/established.ts";
+import type { Revocation, Trust, TrustedKey, TrustRule } from "./trust.ts";
+import { describeIdentity, findIdentity } from "./trust-identity.ts";
 
 /** What a signature is to count for. */
 export interface Claim {
-  /** Short name of the predicate. */
+  /** Short name of the evidence (`evidence/predicate-names.ts`). */
   evidence: string;
-  agent: string;
+  /** Absent for evidence that is about no agent, such as a lone image: then only rules for `*` hold. */
+  agent?: string;
   /** The target of a channel statement; absent for evidence that has none. */
   target?: string;
 }
 
-/** Whether trust lets a key sign something. Each refusal has its own name, so that each can have its own code. */
+/** Whether trust lets a signer sign something. Each refusal has its own name, so that each can have its own code. */
 export type SignerJudgement =
-  | { status: "trusted"; principal: string; keyId: Hex }
   | {
-      status: "unknown-key" | "not-allowed" | "not-yet-valid" | "expired" | "revoked";
+      status: "trusted";
+      principal: string;
+      /** When it stops counting, in milliseconds since 1970: never, where its time is proved. */
+      until: number;
+    }
+  | {
+      status:
+        | "unknown-key"
+        | "unknown-identity"
+        | "ambiguous"
+        | "not-allowed"
+        | "not-yet-valid"
+        | "expired"
+        | "revoked";
       principal?: string;
-      keyId?: Hex;
       /** The reason for people: lower case, no full stop. */
       detail: string;
     };
@@ -31,38 +44,106 @@ export function findKey(trust: Trust, hints: readonly string[]): TrustedKey | un
 }
 
 /**
- * Judges the signer of a piece of evidence. It looks at the name of the key only: verify the signature with
- * `findKey(trust, …).publicKey` first. Thresholds are `missingSigners`' affair.
+ * Judges the signer of a piece of evidence. It looks at who signed only: verify the signature first. Thresholds
+ * are `missingSigners`' affair.
  *
- * There is no trusted signing time yet, so windows are judged at `now`, and a revoked key is refused whatever its
- * `compromisedSince`: nobody can tell whether the signature is older (DESIGN §4).
+ * Windows and revocations are held against the proved time of signing; where none is proved, windows against the
+ * door's clock, and a revoked key counts for nothing: nobody can tell whether the signature is older (DESIGN §4).
  *
- * @param key key id, or the hint of a bundle
+ * @param time when the signature was proved to exist, in milliseconds since 1970 (`earliestTime`); never what a
+ *   statement says of itself
  * @param now the door's clock
  */
-export function judgeSigner(trust: Trust, facts: Claim & { key: string; now: Date }): SignerJudgement {
-  const known = findKey(trust, [facts.key]);
-  const id = known?.keyId ?? keyIdOfHint(facts.key);
-  const about = {
-    ...(known ? { principal: known.principal } : {}),
-    ...(id === undefined ? {} : { keyId: id }),
-  };
-  const revoked = id === undefined ? undefined : trust.revoked.get(id);
+export function judgeSigner(
+  trust: Trust,
+  facts: Claim & { signer: Signer; time?: number | undefined; now: Date },
+): SignerJudgement {
+  const { signer, time } = facts;
+  const at = time ?? facts.now.getTime();
+  const called = signer.kind === "key" ? "key" : "identity";
+  const known = findSigner(trust, signer);
+  const about = "principal" in known ? { principal: known.principal } : {};
+  const revoked = revocations(trust, signer).find((entry) => !isOlder(entry, time));
   if (revoked) {
     const since = revoked.compromisedSince ? ` (compromised since ${revoked.compromisedSince})` : "";
-    return { status: "revoked", ...about, detail: `the key was revoked: ${revoked.reason}${since}` };
+    return {
+      status: "revoked",
+      ...about,
+      detail: `the ${called} was revoked: ${revoked.reason}${since}`,
+    };
   }
-  if (!known) return { status: "unknown-key", ...about, detail: "trust names no such key" };
-  const { principal, keyId } = known;
+  if ("status" in known) return known;
+  const { principal, windows } = known;
   if (!rulesFor(trust, facts).some((rule) => rule.principals.includes(principal)))
     return { status: "not-allowed", ...about, detail: `${principal} may not sign ${describe(facts)}` };
-  const now = facts.now.getTime();
   // Written so that an invalid date (NaN) is inside no window.
-  if (!(now >= known.notBefore))
-    return { status: "not-yet-valid", ...about, detail: `the key counts from ${instant(known.notBefore)}` };
-  if (!(now < known.notAfter))
-    return { status: "expired", ...about, detail: `the key counted until ${instant(known.notAfter)}` };
-  return { status: "trusted", principal, keyId };
+  const begun = windows.filter(({ notBefore }) => at >= notBefore);
+  const when = time === undefined ? "" : `; it was signed by ${instant(time)}`;
+  if (begun.length === 0) {
+    const first = Math.min(...windows.map(({ notBefore }) => notBefore));
+    return {
+      status: "not-yet-valid",
+      ...about,
+      detail: `the ${called} counts from ${instant(first)}${when}`,
+    };
+  }
+  const last = Math.max(...begun.map(({ notAfter }) => notAfter));
+  if (!begun.some(({ notAfter }) => at < notAfter))
+    return { status: "expired", ...about, detail: `the ${called} counted until ${instant(last)}${when}` };
+  return { status: "trusted", principal, until: time === undefined ? last : Number.POSITIVE_INFINITY };
+}
+
+type Window = { notBefore: number; notAfter: number };
+
+function findSigner(
+  trust: Trust,
+  signer: Signer,
+): { principal: string; windows: readonly Window[] } | Exclude<SignerJudgement, { status: "trusted" }> {
+  if (signer.kind === "key") {
+    const key = trust.keys.find(({ keyId }) => keyId === signer.keyId);
+    if (!key) return { status: "unknown-key", detail: "trust names no such key" };
+    return { principal: key.principal, windows: [key] };
+  }
+  const match = findIdentity(trust.identities, signer.identity);
+  if (match.status === "one") return { principal: match.identities[0].principal, windows: match.identities };
+  const name = describeSigner(signer);
+  if (match.status === "none")
+    return { status: "unknown-identity", detail: `trust names no identity ${name}` };
+  const several = match.principals.join(" and ");
+  return {
+    status: "ambiguous",
+    detail: `the identity ${name} belongs to ${several}, so it counts for neither`,
+  };
+}
+
+/** The key in short, or the identity, as people read it. */
+export function describeSigner(signer: Signer): string {
+  if (signer.kind === "key") return `key ${signer.keyId.slice(0, 12)}`;
+  const { issuer, subjects } = signer.identity;
+  const subject = subjects.join(", ") || "without a name";
+  return describeIdentity({ ...(issuer === undefined ? {} : { issuer }), subject });
+}
+
+/** What a verdict says a principal has signed with. */
+export function signedWith(signer: Signer): Omit<SignedBy, "principal"> {
+  return signer.kind === "key" ? { key: signer.keyId } : { identity: describeSigner(signer) };
+}
+
+function revocations(trust: Trust, signer: Signer): Revocation[] {
+  if (signer.kind === "key") {
+    const entry = trust.revoked.get(signer.keyId);
+    return entry ? [entry] : [];
+  }
+  const { issuer, subjects } = signer.identity;
+  return trust.revokedIdentities.filter(
+    ({ identity }) => identity.issuer === issuer && subjects.includes(identity.subject),
+  );
+}
+
+/** True for a signature that was proved to exist before what its revocation is about. */
+function isOlder({ compromisedSince }: Revocation, time: number | undefined): boolean {
+  const since = compromisedSince === undefined ? undefined : parseTimestamp(compromisedSince);
+  return since !== undefined && time !== undefined && time < since;
 }
 
 /**
@@ -97,20 +178,22 @@ export function trustExpired(trust: Trust, now: Date): string | null {
 }
 
 function rulesFor(trust: Trust, { evidence, agent, target }: Claim): TrustRule[] {
+  // Versions of the policy itself have a rule of their own, which no agent's rule can stand in for.
+  if (evidence === "trust")
+    return trust.roots ? [{ evidence, agents: ["*"], targets: ["*"], ...trust.roots }] : [];
   return trust.rules.filter(
-    (rule) =>
-      rule.evidence === evidence &&
-      matches(rule.agents, agent) &&
-      (target === undefined ? rule.targets.includes("*") : matches(rule.targets, target)),
+    (rule) => rule.evidence === evidence && matches(rule.agents, agent) && matches(rule.targets, target),
   );
 }
 
-function matches(names: readonly string[], name: string): boolean {
-  return names.includes("*") || names.includes(name);
+function matches(names: readonly string[], name: string | undefined): boolean {
+  return names.includes("*") || (name !== undefined && names.includes(name));
 }
 
 function describe({ evidence, agent, target }: Claim): string {
-  return `${evidence} evidence for ${agent}${target === undefined ? "" : ` at ${target}`}`;
+  if (evidence === "trust") return "a version of the trust policy";
+  const about = agent === undefined ? "" : ` for ${agent}`;
+  return `${evidence} evidence${about}${target === undefined ? "" : ` at ${target}`}`;
 }
 
 function instant(ms: number): string {

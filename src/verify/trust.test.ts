@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import { z } from "zod";
-import { generateKeyPair, keyHints, publicKeyPem } from "../sign/keys.ts";
+import { encodeVerifierKey } from "../core/note.ts";
+import { generateKeyPair, keyHints, keyIdOfHint, publicKeyPem } from "../sign/keys.ts";
 import { parseTrust, trustSchema } from "./trust.ts";
 import { findKey, judgeSigner, missingSigners, trustExpired } from "./trust-judge.ts";
 import { trustTemplate } from "./trust-template.ts";
@@ -42,15 +43,20 @@ ${parts.revoked === undefined ? "" : `revoked: ${parts.revoked}\n`}`;
 const release = { evidence: "release", agent: "support-agent" };
 const now = new Date("2026-06-01T00:00:00Z");
 const trust = parseTrust(trustText());
+/** The signer that a hint of a bundle names. */
+const by = (hint: string, policy = trust) => ({
+  kind: "key" as const,
+  keyId: findKey(policy, [hint])?.keyId ?? keyIdOfHint(hint) ?? "",
+});
 const status = (key: string, facts: object = {}, policy = trust) =>
-  judgeSigner(policy, { ...release, key, now, ...facts }).status;
+  judgeSigner(policy, { ...release, signer: by(key, policy), now, ...facts }).status;
 
 test("a trusted key is found under each of its names", () => {
   for (const hint of [a.keyId, a.cosign, a.oms])
-    assert.deepEqual(judgeSigner(trust, { ...release, key: hint, now }), {
+    assert.deepEqual(judgeSigner(trust, { ...release, signer: by(hint), now }), {
       status: "trusted",
       principal: "alice",
-      keyId: a.keyId,
+      until: Date.parse("2027-01-01T00:00:00Z"),
     });
   assert.ok(findKey(trust, ["nothing", b.cosign])?.publicKey.equals(b.publicKey));
   assert.equal(findKey(trust, [stranger.cosign]), undefined);
@@ -69,7 +75,11 @@ test("unknown, not allowed, too early, too late: a name each", () => {
   assert.equal(status(a.keyId, { now: new Date("2026-12-31T23:59:59.999Z") }), "trusted");
   assert.equal(status(a.keyId, { now: new Date("2027-01-01T00:00:00Z") }), "expired");
   assert.equal(status(a.keyId, { now: new Date(Number.NaN) }), "not-yet-valid");
-  const expired = judgeSigner(trust, { ...release, key: a.keyId, now: new Date("2028-01-01T00:00:00Z") });
+  const expired = judgeSigner(trust, {
+    ...release,
+    signer: by(a.keyId),
+    now: new Date("2028-01-01T00:00:00Z"),
+  });
   assert.ok("detail" in expired && expired.detail.includes("2027-01-01T00:00:00Z"));
 });
 
@@ -77,7 +87,7 @@ test("a revoked key is refused whatever the time, whatever else it is", () => {
   const revoked = `[{key: ${a.keyId}, compromisedSince: 2026-12-31T00:00:00Z, reason: lost laptop}, {key: ${stranger.keyId}, reason: old}]`;
   const policy = parseTrust(trustText({ revoked }));
   for (const hint of [a.keyId, a.cosign, a.oms]) assert.equal(status(hint, {}, policy), "revoked");
-  const judged = judgeSigner(policy, { ...release, key: a.cosign, now });
+  const judged = judgeSigner(policy, { ...release, signer: by(a.cosign), now });
   assert.ok("detail" in judged && judged.detail.includes("lost laptop") && judged.principal === "alice");
   // No longer under any principal, and still named.
   assert.equal(status(stranger.cosign, {}, policy), "revoked");
@@ -118,34 +128,30 @@ test("what is missing is told by the nearest rule", () => {
 test("a judgement says who and why", () => {
   const revoked = `[{key: ${b.keyId}, compromisedSince: 2026-12-31T00:00:00Z, reason: lost laptop}]`;
   const judged = (key: string, more: object = {}) =>
-    judgeSigner(parseTrust(trustText({ revoked })), { ...release, key, now, ...more });
-  const { keyId } = a;
+    judgeSigner(parseTrust(trustText({ revoked })), { ...release, signer: by(key), now, ...more });
   assert.deepEqual(judged(b.cosign), {
     status: "revoked",
     principal: "bob",
-    keyId: b.keyId,
     detail: "the key was revoked: lost laptop (compromised since 2026-12-31T00:00:00Z)",
   });
   const unknown = { status: "unknown-key", detail: "trust names no such key" };
-  assert.deepEqual(judged(stranger.cosign), { ...unknown, keyId: stranger.keyId });
+  assert.deepEqual(judged(stranger.cosign), unknown);
   assert.deepEqual(judged("whatever"), unknown);
   assert.deepEqual(judged(a.oms, { agent: "x" }), {
     status: "not-allowed",
     principal: "alice",
-    keyId,
     detail: "alice may not sign release evidence for x",
   });
   assert.deepEqual(judged(a.oms, { now: new Date("2025-01-01T00:00:00Z") }), {
     status: "not-yet-valid",
     principal: "alice",
-    keyId,
     detail: "the key counts from 2026-01-01T00:00:00Z",
   });
   const nowhen = judged(c.keyId, { now: new Date(Number.NaN) });
   assert.ok("detail" in nowhen && nowhen.detail === "the key counts from no known time");
   // Not revoked with a reason alone, and no word of when.
   const policy = parseTrust(trustText({ revoked: `[{key: ${a.keyId}, reason: old}]` }));
-  const old = judgeSigner(policy, { ...release, key: a.keyId, now });
+  const old = judgeSigner(policy, { ...release, signer: by(a.keyId), now });
   assert.ok("detail" in old && old.detail === "the key was revoked: old");
 });
 
@@ -247,4 +253,117 @@ test("the template is a policy that trusts its key", () => {
 test("the schema can be published", () => {
   const schema = z.toJSONSchema(trustSchema, { io: "input" });
   assert.deepEqual(schema.required, ["waybillTrust", "version", "expires", "principals", "rules"]);
+});
+
+test("identities, roots, witnesses and revocations: mistakes are refused", () => {
+  const issuer = "https://issuer.example";
+  const identity = { issuer, subject: "s" };
+  const root = {
+    mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+    tlogs: [],
+    ctlogs: [],
+    certificateAuthorities: [],
+    timestampAuthorities: [],
+  };
+  const document = (parts: object) =>
+    JSON.stringify({
+      waybillTrust: "v1",
+      version: 1,
+      expires: "2099-01-01T00:00:00Z",
+      principals: [],
+      rules: [],
+      ...parts,
+    });
+  const people = (...identities: object[]) => ({
+    principals: identities.map((one, i) => ({ name: `p${i}`, identities: [one] })),
+  });
+  const roots = (...names: string[]) => ({ trustedRoots: names.map((name) => ({ name, root })) });
+  const good = [
+    people(identity),
+    { ...people({ ...identity, roots: ["a"] }), ...roots("a", "b") },
+    // The same name by two authorities is two identities.
+    { ...people({ ...identity, roots: ["a"] }, { ...identity, roots: ["b"] }), ...roots("a", "b") },
+    { ...people({ subject: "ops@acme.example", roots: ["a"] }), ...roots("a") },
+    people({ issuer: "http://127.0.0.1:8080", subjectPattern: "*" }),
+    { principals: [{ name: "p", identities: [identity, identity] }] },
+  ];
+  for (const parts of good) parseTrust(document(parts));
+  const witness = encodeVerifierKey("w.example", generateKeyPairSync("ed25519").publicKey, "cosignature");
+  const log = encodeVerifierKey("w.example", generateKeyPairSync("ed25519").publicKey, "ed25519");
+  const raw = generateKeyPairSync("ed25519").publicKey;
+  const twice = ["a.example", "b.example"].map((name) => encodeVerifierKey(name, raw, "cosignature"));
+  parseTrust(document({ witnesses: { threshold: 1, keys: [witness] } }));
+  const table: [object, RegExp][] = [
+    [people({ issuer }), /either subject or subjectPattern/],
+    [people({ ...identity, subjectPattern: "*" }), /either subject or subjectPattern/],
+    [people({ subject: "s" }), /without an issuer, roots must say/],
+    [people({ issuer: "http://issuer.example", subject: "s" }), /https:\/\/ address/],
+    [people({ issuer: "issuer.example", subject: "s" }), /https:\/\/ address/],
+    [people({ issuer: "https://user@issuer.example", subject: "s" }), /https:\/\/ address/],
+    [people({ ...identity, roots: ["a"] }), /no trusted root is called a/],
+    [{ ...people(identity), ...roots("a", "b") }, /roots must say which of a, b/],
+    [people(identity, identity), /principals\.1\.identities\.0: s \(https:.*\) stands already under p0/],
+    [
+      people({
+        ...identity,
+        subjectPattern: undefined,
+        notBefore: "2027-01-01T00:00:00Z",
+        notAfter: "2026-01-01T00:00:00Z",
+      }),
+      /not before/,
+    ],
+    [roots("a", "a"), /a stands twice/],
+    [{ trustedRoots: [{ name: "a", root: { mediaType: "x" } }] }, /not a trusted root/],
+    [{ roots: { principals: ["x"], threshold: 1 } }, /roots\.principals: no principal is called x/],
+    [{ ...people(identity), roots: { principals: ["p0"], threshold: 2 } }, /2 of 1 principals/],
+    [{ ...people(identity), roots: { principals: [], threshold: 1 } }, /roots\.principals/],
+    [
+      {
+        ...people(identity),
+        rules: [{ evidence: "trust", agents: ["*"], principals: ["p0"], threshold: 1 }],
+      },
+      /stands under roots/,
+    ],
+    [{ witnesses: { threshold: 1, keys: ["x"] } }, /verifier key/],
+    [{ witnesses: { threshold: 1, keys: [log] } }, /type 0x04/],
+    [{ witnesses: { threshold: 2, keys: [witness] } }, /2 of 1 witnesses/],
+    [{ witnesses: { threshold: 2, keys: [witness, witness] } }, /stands twice/],
+    [{ witnesses: { threshold: 2, keys: twice } }, /stands twice/],
+    [{ revoked: [{ reason: "x" }] }, /either key or identity/],
+    [{ revoked: [{ key: a.keyId, identity, reason: "x" }] }, /either key or identity/],
+  ];
+  for (const [parts, reason] of table)
+    assert.throws(() => parseTrust(document(parts)), { name: "WaybillError", message: reason });
+});
+
+test("of two revocations of one key the stricter holds", () => {
+  const entry = (since?: string) => ({
+    key: a.keyId,
+    reason: "x",
+    ...(since ? { compromisedSince: since } : {}),
+  });
+  const [may, june] = ["2026-05-01T00:00:00Z", "2026-06-01T00:00:00Z"];
+  const time = Date.parse("2026-05-15T00:00:00Z");
+  const judged = (...entries: object[]) =>
+    judgeSigner(parseTrust(trustText({ revoked: JSON.stringify(entries) })), {
+      ...release,
+      signer: by(a.keyId),
+      time,
+      now,
+    }).status;
+  assert.equal(judged(entry(june)), "trusted");
+  for (const entries of [
+    [entry(may), entry(june)],
+    [entry(june), entry(may)],
+    [entry(june), entry()],
+    [entry(), entry(june)],
+  ])
+    assert.equal(judged(...entries), "revoked");
+});
+
+test("the digest is that of what the document says, not of its layout", () => {
+  const text = trustText();
+  assert.equal(parseTrust(text).digest, parseTrust(`# a comment\n${text}`).digest);
+  assert.equal(parseTrust(text).digest, parseTrust(JSON.stringify(parseTrust(text).source.data)).digest);
+  assert.notEqual(parseTrust(text).digest, parseTrust(text.replace("version: 3", "version: 4")).digest);
 });

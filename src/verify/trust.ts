@@ -1,66 +1,21 @@
 import type { KeyObject } from "node:crypto";
-import { z } from "zod";
-import type { Hex } from "../core/digest.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
+import { type Hex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
 import { schemaError } from "../core/manifest.ts";
+import { type NoteVerifier, parseVerifierKey } from "../core/note.ts";
 import { parseYaml, type YamlSource } from "../core/yaml-source.ts";
-import { hexSchema, nameSchema } from "../evidence/predicate.ts";
-import { predicateByShort } from "../evidence/registry.ts";
-import { parseTimestamp, timestamp } from "../evidence/timestamp.ts";
+import { evidenceByShort } from "../evidence/predicate-names.ts";
+import { parseTimestamp } from "../evidence/timestamp.ts";
 import { importPublicKey, type KeyHints, keyHints } from "../sign/keys.ts";
+import { type NamedRoot, parseTrustedRoot } from "../sign/trusted-root.ts";
+import { describeIdentity, type TrustedIdentity } from "./trust-identity.ts";
+import { type TrustDocument, trustSchema } from "./trust-schema.ts";
+
+export { trustSchema };
 
 export const TRUST_FILE = "waybill.trust.yaml";
 
-const nameOrAny = z.union([z.literal("*"), nameSchema]);
-
-/** The schema of `waybill.trust.yaml`; published as docs/schemas/waybill.trust.schema.json. */
-export const trustSchema = z.strictObject({
-  waybillTrust: z.literal("v1").meta({ description: "version of this format" }),
-  version: z.int().min(1).meta({ description: "rises with every change" }),
-  expires: timestamp.meta({ description: "from then on this file trusts no one" }),
-  principals: z
-    .array(
-      z.strictObject({
-        name: nameSchema.meta({ description: "a person or workload; thresholds count these, never keys" }),
-        keys: z
-          .array(
-            z.strictObject({
-              publicKey: z
-                .string()
-                .max(4096)
-                .meta({ description: "PEM (SPKI), ECDSA P-256, P-384 or P-521" }),
-              notBefore: timestamp.exactOptional().meta({ description: "counts from this instant" }),
-              notAfter: timestamp.exactOptional().meta({ description: "no longer counts from this instant" }),
-            }),
-          )
-          .max(100),
-      }),
-    )
-    .max(1000),
-  rules: z
-    .array(
-      z.strictObject({
-        evidence: z.string().max(64).meta({ description: "short name of a predicate: release, channel" }),
-        agents: z.array(nameOrAny).min(1).max(1000).meta({ description: 'exact names, or "*"' }),
-        targets: z.array(nameOrAny).min(1).max(1000).default(["*"]).meta({ description: "for channel only" }),
-        principals: z.array(nameSchema).max(1000),
-        threshold: z.int().min(1).meta({ description: "distinct principals that must have signed" }),
-      }),
-    )
-    .max(1000),
-  revoked: z
-    .array(
-      z.strictObject({
-        key: hexSchema.meta({ description: "hex SHA-256 of the key's SPKI in DER" }),
-        compromisedSince: timestamp.exactOptional(),
-        reason: z.string().min(1).max(1024),
-      }),
-    )
-    .max(10_000)
-    .default([]),
-});
-
-type TrustDocument = z.infer<typeof trustSchema>;
 export type TrustRule = TrustDocument["rules"][number];
 export type Revocation = TrustDocument["revoked"][number];
 
@@ -68,7 +23,7 @@ export type Revocation = TrustDocument["revoked"][number];
 export interface TrustedKey extends KeyHints {
   principal: string;
   publicKey: KeyObject;
-  /** Milliseconds since 1970; it counts while notBefore <= now < notAfter. */
+  /** Milliseconds since 1970; it counts while notBefore <= time of signing < notAfter. */
   notBefore: number;
   notAfter: number;
 }
@@ -78,11 +33,20 @@ export interface Trust {
   version: number;
   /** RFC 3339. */
   expires: string;
+  /** SHA-256 of the parsed document in RFC 8785: what the roots of trust sign. */
+  digest: Hex;
   principals: string[];
   keys: TrustedKey[];
+  identities: TrustedIdentity[];
   rules: TrustRule[];
+  /** Who signs versions of this policy; absent where its operator places it by hand. */
+  roots?: { principals: string[]; threshold: number };
+  trustedRoots: NamedRoot[];
+  witnesses?: { threshold: number; keys: NoteVerifier[] };
   /** By key id. */
   revoked: ReadonlyMap<Hex, Revocation>;
+  /** Those of identities. */
+  revokedIdentities: (Revocation & { identity: NonNullable<Revocation["identity"]> })[];
   source: YamlSource;
 }
 
@@ -90,7 +54,7 @@ export interface Trust {
  * Reads a trust policy (DESIGN §4 "Trust"; docs/formats/trust.md). Empty lists are well formed and trust no one.
  *
  * @throws WaybillError WB-INPUT-003, WB-INPUT-005 (see `parseYaml`), WB-INPUT-006 with every departure from the
- * schema, a key that stands twice, an unknown principal or a threshold that cannot be met, each with its line
+ * schema, a key or identity that stands twice, an unknown name or a threshold that cannot be met, each with its line
  */
 export function parseTrust(text: string, file = TRUST_FILE): Trust {
   const source = parseYaml(text, file);
@@ -98,16 +62,36 @@ export function parseTrust(text: string, file = TRUST_FILE): Trust {
   if (!result.success) throw notTrust(source, result.error.issues);
   const document = result.data;
   const issues: Issue[] = [];
+  const principals = principalNames(document, issues);
   const keys = trustedKeys(document, issues);
-  ruleIssues(document, issues);
+  const trustedRoots = namedRoots(document, issues);
+  const identities = trustedIdentities(document, issues);
+  ruleIssues(document, principals, issues);
+  const witnesses = witnessKeys(document, issues);
+  const revoked = new Map<Hex, Revocation>();
+  const revokedIdentities: Trust["revokedIdentities"] = [];
+  document.revoked.forEach((entry, i) => {
+    const { key, identity } = entry;
+    if ((key === undefined) === (identity === undefined))
+      issues.push({ path: ["revoked", i], message: "either key or identity belongs here" });
+    // Of two entries for one key the stricter holds: see `stricter`.
+    if (key !== undefined) revoked.set(key, stricter(revoked.get(key), entry));
+    if (identity) revokedIdentities.push({ ...entry, identity });
+  });
   if (issues.length > 0) throw notTrust(source, issues);
   return {
     version: document.version,
     expires: document.expires,
-    principals: document.principals.map(({ name }) => name),
+    digest: sha256(canonicalJson(source.data)),
+    principals,
     keys,
+    identities,
     rules: document.rules,
-    revoked: new Map(document.revoked.map((entry) => [entry.key, entry])),
+    ...(document.roots ? { roots: document.roots } : {}),
+    trustedRoots,
+    ...(witnesses ? { witnesses } : {}),
+    revoked,
+    revokedIdentities,
     source,
   };
 }
@@ -116,26 +100,30 @@ export function parseTrust(text: string, file = TRUST_FILE): Trust {
 function notTrust(...[source, issues]: Parameters<typeof schemaError>): WaybillError {
   const { code, message } = schemaError(source, issues);
   return new WaybillError(code, message, {
-    hint: "docs/formats/trust.md says what it holds; `waybill keys show --trust` prints one to begin with",
+    hint: "docs/formats/trust.md says what it holds; `waybill trust init` writes one to begin with",
   });
 }
 
 type Issue = { path: (string | number)[]; message: string };
 
+function principalNames(document: TrustDocument, issues: Issue[]): string[] {
+  const names = new Set<string>();
+  document.principals.forEach(({ name }, i) => {
+    if (names.has(name)) issues.push({ path: ["principals", i, "name"], message: `${name} stands twice` });
+    names.add(name);
+  });
+  return [...names];
+}
+
 function trustedKeys(document: TrustDocument, issues: Issue[]): TrustedKey[] {
   const keys = new Map<Hex, TrustedKey>();
-  const names = new Set<string>();
   document.principals.forEach((principal, i) => {
-    if (names.has(principal.name))
-      issues.push({ path: ["principals", i, "name"], message: `${principal.name} stands twice` });
-    names.add(principal.name);
     principal.keys.forEach((entry, j) => {
       const path = ["principals", i, "keys", j, "publicKey"];
-      const [notBefore, notAfter] = [bound(entry.notBefore, -Infinity), bound(entry.notAfter, Infinity)];
-      if (notBefore >= notAfter) issues.push({ path, message: "notBefore is not before notAfter" });
+      const window = readWindow(entry, path, issues);
       try {
         const publicKey = importPublicKey(entry.publicKey);
-        const key = { ...keyHints(publicKey), principal: principal.name, publicKey, notBefore, notAfter };
+        const key = { ...keyHints(publicKey), principal: principal.name, publicKey, ...window };
         const other = keys.get(key.keyId);
         // One key for two principals would count twice towards a threshold.
         if (other) issues.push({ path, message: `this key stands already under ${other.principal}` });
@@ -149,23 +137,135 @@ function trustedKeys(document: TrustDocument, issues: Issue[]): TrustedKey[] {
   return [...keys.values()];
 }
 
-function ruleIssues(document: TrustDocument, issues: Issue[]): void {
-  const names = new Set(document.principals.map(({ name }) => name));
+function trustedIdentities(document: TrustDocument, issues: Issue[]): TrustedIdentity[] {
+  const known = document.trustedRoots.map(({ name }) => name);
+  const identities: TrustedIdentity[] = [];
+  document.principals.forEach((principal, i) => {
+    principal.identities.forEach((entry, j) => {
+      const path = ["principals", i, "identities", j];
+      const say = (message: string, key?: string) =>
+        issues.push({ path: key === undefined ? path : [...path, key], message });
+      const { issuer, subject, subjectPattern: pattern, roots } = entry;
+      if ((subject === undefined) === (pattern === undefined))
+        say("either subject or subjectPattern belongs here");
+      // Among several authorities a name is worth what the one is worth that gave it.
+      if (roots === undefined && known.length > 1)
+        say(`roots must say which of ${known.join(", ")} may issue it`);
+      if (roots === undefined && issuer === undefined)
+        say("without an issuer, roots must say whose certificates are meant");
+      for (const name of roots ?? [])
+        if (!known.includes(name)) say(`no trusted root is called ${name}`, "roots");
+      const identity: TrustedIdentity = {
+        principal: principal.name,
+        ...(issuer === undefined ? {} : { issuer }),
+        ...(subject === undefined ? {} : { subject }),
+        ...(pattern === undefined ? {} : { pattern }),
+        roots: new Set(roots ?? known),
+        ...readWindow(entry, path, issues),
+      };
+      const name = subject ?? pattern ?? "";
+      const other = identities.find(
+        (one) =>
+          one.principal !== principal.name &&
+          one.issuer === issuer &&
+          one.subject === subject &&
+          one.pattern === pattern &&
+          (one.roots.size === 0 || !one.roots.isDisjointFrom(identity.roots)),
+      );
+      if (other)
+        say(
+          `${describeIdentity({ ...(issuer === undefined ? {} : { issuer }), subject: name })} stands already under ${other.principal}`,
+        );
+      identities.push(identity);
+    });
+  });
+  return identities;
+}
+
+function namedRoots(document: TrustDocument, issues: Issue[]): NamedRoot[] {
+  const roots: NamedRoot[] = [];
+  document.trustedRoots.forEach(({ name, root: data }, i) => {
+    const path = ["trustedRoots", i];
+    if (roots.some((other) => other.name === name))
+      issues.push({ path: [...path, "name"], message: `${name} stands twice` });
+    const root = parseTrustedRoot(data as Json);
+    if ("problem" in root) issues.push({ path: [...path, "root"], message: root.problem });
+    else roots.push({ name, root });
+  });
+  return roots;
+}
+
+function witnessKeys(document: TrustDocument, issues: Issue[]): Trust["witnesses"] {
+  const { witnesses } = document;
+  if (!witnesses) return undefined;
+  const keys: NoteVerifier[] = [];
+  const raw = witnesses.keys.map(rawKey);
+  for (const [i, text] of witnesses.keys.entries()) {
+    const say = (message: string) => issues.push({ path: ["witnesses", "keys", i], message });
+    const verifier = parseVerifierKey(text);
+    if ("problem" in verifier) say(verifier.problem);
+    else if (!verifier.time) say("a key of a log: witnesses have cosignature keys (type 0x04)");
+    // A quorum counts witnesses: one under two names, or with two keys, would be two.
+    else if (raw.indexOf(raw[i]!) !== i || keys.some(({ name }) => name === verifier.name))
+      say(`the witness ${verifier.name} stands twice`);
+    else keys.push(verifier);
+  }
+  const { threshold } = witnesses;
+  if (threshold > raw.length)
+    issues.push({
+      path: ["witnesses", "threshold"],
+      message: `${threshold} of ${raw.length} witnesses can never be met`,
+    });
+  return { threshold, keys };
+}
+
+/** The key itself in `name+id+base64`: the base64 may hold plus signs, the name and the id may not. */
+function rawKey(text: string): string {
+  return text.split("+").slice(2).join("+");
+}
+
+function ruleIssues(document: TrustDocument, names: readonly string[], issues: Issue[]): void {
+  const group = (
+    path: (string | number)[],
+    { principals, threshold }: { principals: string[]; threshold: number },
+  ) => {
+    for (const name of principals)
+      if (!names.includes(name))
+        issues.push({ path: [...path, "principals"], message: `no principal is called ${name}` });
+    const distinct = new Set(principals).size;
+    // An empty list trusts no one whatever the threshold; a list too short by mistake must be seen.
+    if (distinct > 0 && threshold > distinct)
+      issues.push({
+        path: [...path, "threshold"],
+        message: `${threshold} of ${distinct} principals can never be met`,
+      });
+  };
   document.rules.forEach((rule, i) => {
     const say = (key: string, message: string) => issues.push({ path: ["rules", i, key], message });
     // A misspelt name would silently trust no one, a target on a release would look like a limit and be none.
-    if (!predicateByShort(rule.evidence)) say("evidence", `no evidence is called ${rule.evidence}`);
+    if (rule.evidence === "trust") say("evidence", "who signs versions of this policy stands under roots");
+    else if (!evidenceByShort(rule.evidence)) say("evidence", `no evidence is called ${rule.evidence}`);
     if (rule.evidence !== "channel" && rule.targets.some((target) => target !== "*"))
       say("targets", "only channel statements have a target");
-    for (const name of rule.principals)
-      if (!names.has(name)) say("principals", `no principal is called ${name}`);
-    const distinct = new Set(rule.principals).size;
-    // An empty list trusts no one whatever the threshold; a list too short by mistake must be seen.
-    if (distinct > 0 && rule.threshold > distinct)
-      say("threshold", `${rule.threshold} of ${distinct} principals can never be met`);
+    group(["rules", i], rule);
   });
+  if (document.roots) group(["roots"], document.roots);
 }
 
-function bound(text: string | undefined, otherwise: number): number {
-  return text === undefined ? otherwise : parseTimestamp(text)!;
+function readWindow(
+  entry: { notBefore?: string; notAfter?: string },
+  path: (string | number)[],
+  issues: Issue[],
+): { notBefore: number; notAfter: number } {
+  const notBefore = entry.notBefore === undefined ? -Infinity : parseTimestamp(entry.notBefore)!;
+  const notAfter = entry.notAfter === undefined ? Infinity : parseTimestamp(entry.notAfter)!;
+  if (notBefore >= notAfter) issues.push({ path, message: "notBefore is not before notAfter" });
+  return { notBefore, notAfter };
+}
+
+/** The revocation that refuses more: one without a date refuses all, else the earlier date. */
+function stricter(one: Revocation | undefined, other: Revocation): Revocation {
+  if (one === undefined || other.compromisedSince === undefined) return other;
+  if (one.compromisedSince === undefined) return one;
+  return parseTimestamp(one.compromisedSince)! <= parseTimestamp(other.compromisedSince)! ? one : other;
 }

@@ -1,4 +1,5 @@
 import type { Release } from "../core/release.ts";
+import type { SignedBy } from "../core/verdict.ts";
 
 declare const brand: unique symbol;
 
@@ -7,7 +8,7 @@ export interface Verified<T> {
   readonly [brand]: "verified";
   readonly value: T;
   /** Principals whose signatures count. */
-  readonly signedBy: readonly { principal: string; key: string }[];
+  readonly signedBy: readonly SignedBy[];
   /** The earliest of the trust policy's and the channel's ends, in milliseconds since 1970. */
   readonly validUntil: number;
 }
@@ -17,7 +18,7 @@ const made = new WeakSet<object>();
 /** For `verify()` alone. */
 export function markVerified(
   value: Release,
-  signedBy: readonly { principal: string; key: string }[],
+  signedBy: readonly SignedBy[],
   validUntil: number,
 ): Verified<Release> {
   const verified = Object.freeze({ value, signedBy, validUntil }) as unknown as Verified<Release>;

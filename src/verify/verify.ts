@@ -6,11 +6,19 @@ import type { Release } from "../core/release.ts";
 import type { TrustOrigin } from "../core/verdict.ts";
 import { channelFreshness } from "./channel-step.ts";
 import { lockAgrees, lockExists, settingsAgree } from "./lock-steps.ts";
+import { MODEL_RULES } from "./model-rules.ts";
+import { modelSignatures, type SignedModel } from "./model-step.ts";
 import { releaseSignatures } from "./release-step.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, readStatements } from "./signed.ts";
 import type { Trust } from "./trust.ts";
 import { trustExpired } from "./trust-judge.ts";
+import {
+  type TrustVersionStep,
+  type TrustVersions,
+  trustVersion,
+  trustVersionSkipped,
+} from "./trust-version.ts";
 import { markVerified, type Verified } from "./verified.ts";
 
 /** All that `verify` looks at. Flows collect it; nothing is read here. */
@@ -18,7 +26,9 @@ export interface VerifyFacts {
   folder: FolderFacts;
   /** The bundles in waybill.evidence. */
   bundles: readonly BundleText[];
-  trust: { origin: TrustOrigin; policy?: Trust };
+  /** The models with the signatures that may be theirs; see `modelSignatures`. */
+  models?: readonly SignedModel[];
+  trust: { origin: TrustOrigin; policy?: Trust; versions?: TrustVersions };
   /** Channel statements that this door has accepted before. */
   remembered: readonly BundleText[];
   door: Door;
@@ -35,6 +45,8 @@ export interface Verification {
   verified?: Verified<Release>;
   /** Channel bundles for the door to keep. */
   remember: BundleText[];
+  /** True when the door should remember the trust policy as the one that it accepted last. */
+  acceptTrust: boolean;
   /** What the results rest on and cannot prove, for people. */
   notes: string[];
 }
@@ -55,34 +67,39 @@ export function verify(facts: VerifyFacts): Verification {
     return {
       results: [lockExists(lock), ...integrity, ...(facts.door === "ci" ? steps.slice(0, 2) : steps)],
       remember: [],
+      acceptTrust: false,
       notes: [],
     };
   }
 
   const results = [lockExists(lock), lockAgrees(lock), settingsAgree(lock, manifest)];
   results.push(...INTEGRITY_CHECKS.map((check) => check.run(folder)));
-  if (results[1]!.status === "fail") return { results, remember: [], notes: [] };
+  if (results[1]!.status === "fail") return { results, remember: [], acceptTrust: false, notes: [] };
   const release = releaseOf(lock);
-  if (facts.door === "ci") return { results, release, remember: [], notes: [] };
+  if (facts.door === "ci") return { results, release, remember: [], acceptTrust: false, notes: [] };
 
   const evidence = readStatements(facts.bundles);
   const { policy } = facts.trust;
   results.push(...trustSteps(facts));
+  const version = versionStep(facts);
+  results.push(...version.results);
   const leaves = lock.components.map((c) => c.leaf);
   const signatures = releaseSignatures(release, leaves, evidence, policy, now);
   results.push(...signatures.results);
+  results.push(...modelSignatures(facts.models ?? [], release.document.agent, policy, now));
   const strict = facts.level === "strict";
   const channel = channelFreshness(release, facts.target, evidence.statements, facts.remembered, policy, {
     now,
     strict,
   });
   results.push(...channel.results);
-  const { notes } = channel;
+  const notes = [...version.notes, ...channel.notes];
   // What a folder's own trust accepts says nothing: it must not become what this door goes by.
-  const remember = facts.trust.origin === "operator" ? channel.remember : [];
+  const acceptTrust = facts.trust.origin === "operator" && version.accepted;
+  const remember = acceptTrust ? channel.remember : [];
 
   const unproved = results.some((r) => r.status !== "pass" && !isLater(r.code, strict));
-  if (unproved || !policy) return { results, release, remember, notes };
+  if (unproved || !policy) return { results, release, remember, acceptTrust, notes };
   // Below strict a channel statement may be past its end and yet not block: then it bounds nothing.
   const current = channel.results.every((result) => result.status === "pass");
   const validUntil = Math.min(
@@ -95,6 +112,7 @@ export function verify(facts: VerifyFacts): Verification {
     release,
     verified: markVerified(release, signatures.signedBy, validUntil),
     remember,
+    acceptTrust,
     notes,
   };
 }
@@ -108,9 +126,17 @@ function skipped(code: string): CheckResult {
 /** What a lower level than strict does not demand before it calls a release verified. */
 function isLater(code: string, strict: boolean): boolean {
   if (strict) return false;
-  const { selfAsserted, ...rest } = VERIFY_RULES;
-  const rule = Object.values(rest).find((r) => r.code === code);
-  return code === selfAsserted.code || rule?.group === "freshness";
+  return [...Object.values(VERIFY_RULES), ...Object.values(MODEL_RULES)].some(
+    (r) => r.code === code && r.blocksAt === "strict",
+  );
+}
+
+/** Whether the policy is one that may follow what this door accepted last. The agent's own is never remembered. */
+function versionStep({ trust, now }: VerifyFacts): TrustVersionStep {
+  const { origin, policy, versions } = trust;
+  if (origin === "operator" && policy)
+    return trustVersion(policy, versions ?? { signatures: [], history: new Map() }, now);
+  return trustVersionSkipped(policy);
 }
 
 function trustSteps({ trust, now }: VerifyFacts): CheckResult[] {

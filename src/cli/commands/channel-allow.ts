@@ -3,9 +3,11 @@ import { shortDigest } from "../../core/digest.ts";
 import { allowRelease } from "../../flows/channel.ts";
 import { waybillHome } from "../../flows/home.ts";
 import { findTrust } from "../../flows/trust-source.ts";
-import { loadKey } from "../../sign/key-store.ts";
-import type { Run } from "../command.ts";
+import { loadKey, type SigningKey } from "../../sign/key-store.ts";
+import type { Arguments, Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { Io } from "../io.ts";
+import { wantsKeyless } from "../keyless-options.ts";
 import { targetName, wholeNumber } from "../options.ts";
 import { passphrase } from "../passphrase.ts";
 
@@ -14,25 +16,17 @@ export const run: Run = async ({ options }, io) => {
   const target = targetName(options.target);
   const days = wholeNumber("days", options.days, 1, 3650);
   const retain = wholeNumber("retain", options.retain, 0, 99);
-  const name = String(options.key);
-  const secret = await passphrase(
-    io,
-    options["passphrase-file"] as string | undefined,
-    `passphrase of key ${name}`,
-  );
   const home = waybillHome(io.env);
-  const key = loadKey(home, name, secret);
   const trust = findTrust(realpathSync(String(options.dir)), options.trust as string | undefined, io.env);
-  const { channel, file } = allowRelease({
-    ...(trust.origin === "operator" ? { trust: trust.policy } : {}),
-    folder: String(options.dir),
-    target,
-    days,
-    retain,
-    key,
-    home,
-    now: io.now(),
-  });
+  const policy = trust.origin === "operator" ? trust.policy : undefined;
+  const wanted = { folder: String(options.dir), target, days, retain, home, now: io.now() };
+  const { channel, file } = wantsKeyless(options)
+    ? await (await import("./channel-keyless.ts")).allowKeyless({ ...wanted, trust: policy }, options, io)
+    : allowRelease({
+        ...wanted,
+        ...(policy ? { trust: policy } : {}),
+        key: await storedKey(options, home, io),
+      });
   if (options.format === "json") {
     io.out(`${JSON.stringify({ ...channel, file }, null, 2)}\n`);
     return EXIT.allowed;
@@ -44,3 +38,9 @@ export const run: Run = async ({ options }, io) => {
   io.out(`wrote    ${file}\n`);
   return EXIT.allowed;
 };
+
+async function storedKey(options: Arguments["options"], home: string, io: Io): Promise<SigningKey> {
+  const name = String(options.key);
+  const file = options["passphrase-file"] as string | undefined;
+  return loadKey(home, name, await passphrase(io, file, `passphrase of key ${name}`));
+}

@@ -19,6 +19,7 @@ export const run: Run = async ({ options, positionals }, io) => {
       target,
       level: options.level as Level,
       trust: options.trust as string | undefined,
+      trustDigest: options["trust-digest"] as string | undefined,
       home: waybillHome(io.env),
       env: io.env,
       now: io.now(),

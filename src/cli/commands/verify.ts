@@ -1,26 +1,20 @@
-import type { Door, Level } from "../../core/finding.ts";
-import { waybillHome } from "../../flows/home.ts";
-import { judge } from "../../flows/judge.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { safeText } from "../../core/safe-text.ts";
 import type { Run } from "../command.ts";
-import { targetName } from "../options.ts";
-import { ProgressLine } from "../progress.ts";
-import { writeVerdict } from "../verdict-output.ts";
 
-/** `waybill verify`: bytes, settings, signatures and freshness, at any door. */
-export const run: Run = async ({ options }, io) => {
-  const progress = new ProgressLine(io, "verifying");
-  const judgement = await judge({
-    folder: String(options.dir),
-    door: options.door as Door,
-    target: targetName(options.target),
-    level: options.level as Level,
-    trust: options.trust as string | undefined,
-    home: waybillHome(io.env),
-    env: io.env,
-    now: io.now(),
-    only: "verify",
-    onProgress: progress.update,
-    signal: io.signal,
-  }).finally(() => progress.done());
-  return writeVerdict(judgement, String(options.format), io);
+/**
+ * `waybill verify`: the folder's release; with operands, the bundles or the image that they name. Each way loads
+ * only itself.
+ */
+export const run: Run = async (args, io) => {
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  const [first] = args.positionals;
+  if (first === undefined) return (await import("./verify-folder.ts")).run(args, io);
+  const missing = args.positionals.find((file) => !existsSync(file));
+  if (missing === undefined) return (await import("./verify-bundles.ts")).run(args, io);
+  const { looksLikeImage } = await import("../image-options.ts");
+  if (looksLikeImage(missing)) return (await import("./verify-image.ts")).run(args, io);
+  throw new WaybillError("WB-INPUT-001", `${safeText(missing)} does not exist`, {
+    hint: "name the files of bundles, an image with its tag or digest, or nothing to verify the folder",
+  });
 };

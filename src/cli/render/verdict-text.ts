@@ -31,7 +31,7 @@ export function renderVerdict(verdict: Verdict, options: VerdictText): string {
     ...wrap(shown(verdict.reason), width - 2, "").map((line) => `  ${line}`),
   ];
   if (verdict.signedBy.length > 0) {
-    const who = verdict.signedBy.map((s) => `${shown(s.principal)} (key ${s.key.slice(0, 12)})`).join(", ");
+    const who = verdict.signedBy.map((s) => `${shown(s.principal)} (${by(s)})`).join(", ");
     lines.push(`  signed by ${who}`);
   }
   if (verdict.trust.origin === "self-asserted")
@@ -69,6 +69,10 @@ function notEvaluated(verdict: Verdict, { paint, width, rules }: VerdictText): s
     lines.push(`  ${paint("yellow", "◌")} ${first}`, ...rest.map((line) => `    ${line}`));
   }
   return [...lines, ""];
+}
+
+function by({ key, identity }: Verdict["signedBy"][number]): string {
+  return key === undefined ? shown(identity ?? "") : `key ${key.slice(0, 12)}`;
 }
 
 /** What was looked at, by group: how many of its checks passed, under the sign of the worst of them. */

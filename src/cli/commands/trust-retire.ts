@@ -1,0 +1,71 @@
+import type { Json } from "../../core/canonical-json.ts";
+import { isHex } from "../../core/digest.ts";
+import { WaybillError } from "../../core/errors.ts";
+import { waybillHome } from "../../flows/home.ts";
+import type { TrustChange } from "../../flows/trust-edit.ts";
+import { changeTrust } from "../../flows/trust-save.ts";
+import { loadPublicKey } from "../../sign/key-store.ts";
+import type { Trust } from "../../verify/trust.ts";
+import type { Arguments, Run } from "../command.ts";
+import { EXIT } from "../exit-codes.ts";
+import type { Io } from "../io.ts";
+import { tellChange } from "../trust-change.ts";
+import { instantOption, readIdentity } from "../trust-options.ts";
+
+/** `waybill trust retire`: a key or identity that is lost, stolen (`--reason`) or merely at its end (`--until`). */
+export const run: Run = async ({ options }, io) => {
+  const named = (options.trust as string | undefined) ?? io.env.WAYBILL_TRUST;
+  const changed = changeTrust(named, (policy) => [retirement(options, policy, io)]);
+  tellChange(changed, String(options.format), io);
+  const { kept } = changed;
+  if (kept !== undefined)
+    io.err(`      what stops verifying: waybill trust plan ${named} --trust ${kept} AGENT\n`);
+  return Promise.resolve(EXIT.allowed);
+};
+
+function retirement(options: Arguments["options"], policy: Trust, io: Io): TrustChange {
+  const until = instantOption(options, "until");
+  const since = instantOption(options, "since");
+  const identity = readIdentity(options);
+  const key = options.key === undefined ? undefined : keyIdFor(String(options.key), policy, io);
+  if ((key === undefined) === (identity === undefined))
+    throw new WaybillError("WB-INPUT-007", "either --key or --identity says what is retired", {
+      hint: "waybill trust show lists both",
+    });
+  if (until !== undefined) {
+    if (since !== undefined || options.reason !== undefined)
+      throw new WaybillError("WB-INPUT-007", "--until ends a window; --since and --reason revoke", {
+        hint: "a stolen key is revoked, one that is replaced in good order has an end",
+      });
+    return key === undefined
+      ? { end: "identity", identity: identity!, at: until }
+      : { end: "key", keyId: key, at: until };
+  }
+  if (identity?.subjectPattern !== undefined)
+    throw new WaybillError("WB-INPUT-007", "an exact identity is revoked, never a pattern", {
+      hint: "--identity SUBJECT; --until ends a pattern",
+    });
+  const entry: Record<string, Json> = {
+    ...(key === undefined
+      ? {
+          identity: {
+            ...(identity?.issuer === undefined ? {} : { issuer: identity.issuer }),
+            subject: identity?.subject ?? "",
+          },
+        }
+      : { key }),
+    ...(since === undefined ? {} : { compromisedSince: since }),
+    reason: String(options.reason ?? "retired"),
+  };
+  return { add: "revocation", entry };
+}
+
+/** A key by its id, by the beginning of the id of one that the policy names, or by its name in the store. */
+function keyIdFor(text: string, policy: Trust, io: Io): string {
+  if (isHex(text)) return text;
+  if (/^[0-9a-f]{8,63}$/.test(text)) {
+    const found = policy.keys.filter(({ keyId }) => keyId.startsWith(text));
+    if (found.length === 1) return found[0]!.keyId;
+  }
+  return loadPublicKey(waybillHome(io.env), text).keyId;
+}

@@ -1,0 +1,196 @@
+import { sign } from "node:crypto";
+import type { Json } from "../core/canonical-json.ts";
+import { type Hex, sha256 } from "../core/digest.ts";
+import { WaybillError } from "../core/errors.ts";
+import { safeText } from "../core/safe-text.ts";
+import { parseStrictJson } from "../core/strict-json.ts";
+import { encodeStatement, STATEMENT_TYPE, type Statement } from "../evidence/statement.ts";
+import { EMPTY_TYPE, MAX_MANIFEST_BYTES, OCI_MANIFEST } from "../formats/oci.ts";
+import { bytesSource } from "../net/oci/upload.ts";
+import { BUNDLE_MEDIA_TYPE } from "../sign/bundle.ts";
+import { DSSE_LAYER, SIGNATURE } from "../sign/cosign-layer.ts";
+import { hashOf, IN_TOTO_PAYLOAD, signEnvelope } from "../sign/dsse.ts";
+import type { SigningKey } from "../sign/key-store.ts";
+import { makeSimpleSigning, SIMPLE_SIGNING } from "../sign/simple-signing.ts";
+import type { SignedBundle, StatementSigner } from "../sign/statement-signer.ts";
+import type { ImageStore, StoredManifest } from "../store/image-store.ts";
+import { IMAGE_SIGNATURE } from "../verify/image-judge.ts";
+import { type OpenedImage, resolveImage } from "./open-image.ts";
+
+/** cosign 2 looks at tags, cosign 3 at referrers. */
+export type ImageLayout = "tag" | "referrer";
+
+/** What was signed and where it lies. */
+export interface ImageSigned {
+  image: string;
+  digest: Hex;
+  predicateType: string;
+  by: SignedBundle["by"] | undefined;
+  /** Tags and manifests that hold it. */
+  places: { layout: ImageLayout; place: string }[];
+}
+
+/** Who signs: statements by any signer, the tag layout by a stored key alone. */
+export interface ImageSigner {
+  statements: StatementSigner;
+  key?: SigningKey;
+}
+
+const EMPTY = Buffer.from("{}");
+
+/**
+ * Signs an image, or attests something about it, and stores that beside it.
+ *
+ * @param layouts where it is stored
+ * @param predicate absent for a signature as cosign makes it
+ * @throws WaybillError WB-INPUT-001 no such image, WB-INPUT-007 the tag layout without a key, and as the store and
+ *   the signer do
+ */
+export async function signImage(
+  opened: OpenedImage,
+  signer: ImageSigner,
+  layouts: readonly ImageLayout[],
+  now: Date,
+  predicate?: { type: string; predicate: { [key: string]: Json } },
+): Promise<ImageSigned> {
+  const image = await resolveImage(opened);
+  if (typeof image.manifest === "string")
+    throw new WaybillError("WB-INPUT-006", `${safeText(opened.shown)}: ${safeText(image.manifest)}`, {
+      hint: "is it an image?",
+    });
+  const subject = { digest: { sha256: image.digest } };
+  const statement: Statement = predicate
+    ? {
+        _type: STATEMENT_TYPE,
+        subject: [{ name: opened.repository, ...subject }],
+        predicateType: predicate.type,
+        predicate: predicate.predicate,
+      }
+    : { _type: STATEMENT_TYPE, subject: [subject], predicateType: IMAGE_SIGNATURE, predicate: {} };
+  const places: ImageSigned["places"] = [];
+  let by: SignedBundle["by"] | undefined;
+  for (const layout of layouts) {
+    let place: string;
+    if (layout === "referrer") {
+      const signed = await signer.statements.sign(encodeStatement(statement));
+      by = signed.by;
+      place = await storeBundle(opened.store, image, statement.predicateType, signed.bundle, now);
+    } else {
+      const key = keyFor(signer);
+      by ??= { key: { name: key.name, keyId: key.keyId } };
+      place = await (predicate
+        ? storeEnvelope(opened.store, image, statement, key)
+        : storeSignature(opened, image, key));
+    }
+    places.push({ layout, place });
+  }
+  return { image: opened.shown, digest: image.digest, predicateType: statement.predicateType, by, places };
+}
+
+function keyFor({ key }: ImageSigner): SigningKey {
+  if (key) return key;
+  throw new WaybillError("WB-INPUT-007", "signatures in tags are made by a key here", {
+    hint: "leave out --layout: keyless signatures are stored as referrers, which cosign 3 reads",
+  });
+}
+
+/** A bundle as a referrer (cosign's BUNDLE_SPEC). */
+async function storeBundle(
+  store: ImageStore,
+  image: StoredManifest,
+  predicateType: string,
+  text: string,
+  now: Date,
+): Promise<string> {
+  const bundle = Buffer.from(text);
+  await store.upload(bytesSource(EMPTY));
+  await store.upload(bytesSource(bundle));
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    artifactType: BUNDLE_MEDIA_TYPE,
+    config: descriptor(EMPTY_TYPE, EMPTY),
+    layers: [descriptor(BUNDLE_MEDIA_TYPE, bundle)],
+    subject: { mediaType: image.mediaType, digest: `sha256:${image.digest}`, size: image.bytes.length },
+    annotations: {
+      "dev.sigstore.bundle.content": "dsse-envelope",
+      "dev.sigstore.bundle.predicateType": predicateType,
+      "org.opencontainers.image.created": now.toISOString().replace(/\.\d{3}Z$/, "Z"),
+    },
+  };
+  const digest = await store.write(Buffer.from(JSON.stringify(manifest)), OCI_MANIFEST);
+  return `referrer sha256:${digest}`;
+}
+
+/** A simple signing payload under the tag `sha256-….sig` (cosign's SIGNATURE_SPEC). */
+function storeSignature(
+  { store, repository }: OpenedImage,
+  image: StoredManifest,
+  key: SigningKey,
+): Promise<string> {
+  const payload = makeSimpleSigning(repository, image.digest);
+  const { privateKey } = key;
+  const signature = sign(hashOf(privateKey), payload, { key: privateKey, dsaEncoding: "der" });
+  const annotations = { [SIGNATURE]: signature.toString("base64") };
+  return addLayer(store, `sha256-${image.digest}.sig`, SIMPLE_SIGNING, payload, annotations);
+}
+
+/** An envelope under the tag `sha256-….att` (cosign's ATTESTATION_SPEC). */
+function storeEnvelope(
+  store: ImageStore,
+  image: StoredManifest,
+  statement: Statement,
+  key: SigningKey,
+): Promise<string> {
+  const payload = Buffer.from(encodeStatement(statement), "utf8");
+  const envelope = signEnvelope(IN_TOTO_PAYLOAD, payload, key.privateKey);
+  const signatures = envelope.signatures.map(({ sig }) => ({ keyid: "", sig }));
+  const text = Buffer.from(JSON.stringify({ ...envelope, signatures }));
+  const annotations = { [SIGNATURE]: "", predicateType: statement.predicateType };
+  return addLayer(store, `sha256-${image.digest}.att`, DSSE_LAYER, text, annotations);
+}
+
+/** Appends a layer to what the tag holds; layers of others stay as they are. */
+async function addLayer(
+  store: ImageStore,
+  tag: string,
+  mediaType: string,
+  bytes: Buffer,
+  annotations: Record<string, string>,
+): Promise<string> {
+  const before = await store.read(tag);
+  const layers = [...(before ? layersOf(before, tag) : []), { ...descriptor(mediaType, bytes), annotations }];
+  // An image of which each layer is a file system, as registries of that time demanded.
+  const config = Buffer.from(
+    JSON.stringify({
+      architecture: "",
+      os: "",
+      config: {},
+      rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
+    }),
+  );
+  const configType = "application/vnd.oci.image.config.v1+json";
+  await store.upload(bytesSource(bytes));
+  await store.upload(bytesSource(config));
+  const manifest = {
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: descriptor(configType, config),
+    layers,
+  };
+  await store.write(Buffer.from(JSON.stringify(manifest)), OCI_MANIFEST, tag);
+  return tag;
+}
+
+function layersOf(stored: StoredManifest, tag: string): { [key: string]: Json }[] {
+  if (typeof stored.manifest === "string" || stored.manifest.isIndex)
+    throw new WaybillError("WB-INPUT-006", `the tag ${tag} holds something else than signatures`, {
+      hint: "find out who wrote it; then remove the tag",
+    });
+  const data = parseStrictJson(stored.bytes.toString("utf8"), { maxBytes: MAX_MANIFEST_BYTES });
+  return (data as { layers: { [key: string]: Json }[] }).layers;
+}
+
+function descriptor(mediaType: string, bytes: Buffer): { mediaType: string; digest: string; size: number } {
+  return { mediaType, digest: `sha256:${sha256(bytes)}`, size: bytes.length };
+}

@@ -1,0 +1,108 @@
+import { hash, type KeyObject } from "node:crypto";
+import { type Hex, sha256 } from "../core/digest.ts";
+import { type ParsedBundle, signedBytes, verifySignature } from "./bundle.ts";
+import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
+import type { Established } from "./established.ts";
+import { isSubject, readSubjects } from "./statement-subjects.ts";
+
+// What needs no authority: the signature itself and what it is about. Apart from `verify-bundle.ts` so that a
+// program which trusts a key and nothing else loads nothing else.
+
+/** What a bundle must be about: a file by its bytes, or (for statements only) by its digest. */
+export type Artifact = { sha256: Hex } | { bytes: Uint8Array };
+
+/** A bundle is refused; turned into a `BundleProblem` where the story begins. */
+export class Refusal extends Error {
+  readonly code: BundleProblemCode;
+
+  constructor(code: BundleProblemCode, detail: string) {
+    super(detail);
+    this.code = code;
+  }
+}
+
+/** Runs a story that ends in a result or a `Refusal`. */
+export function refusals<T>(story: () => T): T | { problem: BundleProblem } {
+  try {
+    return story();
+  } catch (error) {
+    if (error instanceof Refusal) return { problem: { code: error.code, detail: error.message } };
+    throw error;
+  }
+}
+
+/**
+ * Verifies a bundle by a key alone: `verifyBundle` where no root is trusted, so that log entries and timestamps
+ * count as if they were not there.
+ *
+ * @param findKey the key that the bundle's hints name
+ */
+export function verifyByKey(
+  parsed: ParsedBundle,
+  findKey: (hints: readonly string[]) => KeyObject | undefined,
+  artifact?: Artifact,
+): Established | { problem: BundleProblem } {
+  return refusals(() => {
+    const publicKey = keyOf(parsed, findKey);
+    checkSignature(parsed, publicKey, artifact);
+    checkSubject(parsed, artifact);
+    return { signer: keySigner(publicKey), times: [], logged: [] };
+  });
+}
+
+/** The key of a bundle that names one; throws Refusal. */
+export function keyOf(
+  { signer }: ParsedBundle,
+  findKey: (hints: readonly string[]) => KeyObject | undefined,
+): KeyObject {
+  if (signer.kind !== "key")
+    throw new Refusal("WB-SIGN-011", "it is signed with a certificate, and no authority is trusted");
+  const publicKey = findKey(signer.hints);
+  if (publicKey === undefined) throw new Refusal("WB-SIGN-002", "its key is not one that is trusted");
+  return publicKey;
+}
+
+/** Who signed, for a key of any kind. */
+export function keySigner(publicKey: KeyObject): Established["signer"] {
+  return { kind: "key", keyId: sha256(spkiOf(publicKey)) };
+}
+
+/** SubjectPublicKeyInfo in DER. */
+export function spkiOf(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
+}
+
+/** Verifies the signature, and a stated digest of the file; gives the signed bytes; throws Refusal. */
+export function checkSignature(parsed: ParsedBundle, publicKey: KeyObject, artifact?: Artifact): Uint8Array {
+  const { content, signature } = parsed;
+  const bytes = artifact && "bytes" in artifact ? artifact.bytes : undefined;
+  if (content.kind === "message" && content.digest && bytes) {
+    const { algorithm, value } = content.digest;
+    if (!hash(algorithm, bytes, "buffer").equals(value))
+      throw new Refusal("WB-SIGN-012", "it is a signature over another file");
+  }
+  const data = signedBytes(content, bytes);
+  if (data === undefined)
+    throw new Refusal("WB-SIGN-012", "it is a signature over a file, and the file is not given");
+  const invalid = verifySignature(data, signature, publicKey);
+  if (invalid !== null) throw new Refusal("WB-SIGN-003", invalid);
+  return data;
+}
+
+/**
+ * A statement is about an artifact when one of its subjects is. That it is a statement is demanded in any case.
+ * Throws Refusal.
+ */
+export function checkSubject({ content }: ParsedBundle, artifact?: Artifact): void {
+  if (content.kind !== "dsse") return;
+  const statement = readSubjects(content.payload);
+  if ("problem" in statement)
+    throw new Refusal("WB-SIGN-010", `its payload is no statement: ${statement.problem}`);
+  if (artifact === undefined) return;
+  const digestOf = (algorithm: string): string | undefined => {
+    if ("bytes" in artifact) return hash(algorithm, artifact.bytes, "hex");
+    return algorithm === "sha256" ? artifact.sha256 : undefined;
+  };
+  if (!statement.subjects.some((subject) => isSubject(subject, digestOf)))
+    throw new Refusal("WB-SIGN-012", "none of the statement's subjects is this artifact");
+}
