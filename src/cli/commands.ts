@@ -209,6 +209,33 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import("./commands/run.ts")).run,
   },
   {
+    name: "push",
+    summary: "store the locked release, with its signatures, in a registry as one OCI artifact",
+    operands: "REFERENCE",
+    count: [1, 1],
+    options: { dir, ...REGISTRY_OPTIONS, format: format("text", "json") },
+    examples: ["waybill push registry.example/team/agent:1.2", "waybill push oci:releases:1.2"],
+    load: async () => (await import("./commands/push.ts")).run,
+  },
+  {
+    name: "pull",
+    summary:
+      "fetch a release out of a registry, verify it while it streams, and place it only if it is allowed",
+    operands: "REFERENCE",
+    count: [1, 1],
+    options: {
+      dir: { ...dir, default: "agent", help: "where it goes; must not exist" },
+      trust,
+      "trust-digest": trustDigest,
+      target,
+      level,
+      ...REGISTRY_OPTIONS,
+      format: format("text", "json"),
+    },
+    examples: ["waybill pull registry.example/team/agent:1.2 --dir agent --trust /etc/waybill/trust.yaml"],
+    load: async () => (await import("./commands/pull.ts")).run,
+  },
+  {
     name: "channel allow",
     summary: "sign that the locked release may run at a target, until a date",
     count: [0, 0],

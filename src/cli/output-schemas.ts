@@ -470,12 +470,99 @@ export const errorOutputSchema = z.strictObject({
   }),
 });
 
+const predicateType = z.string().meta({ description: "in-toto predicate type" });
+const signedBy = {
+  key: z.strictObject({ name: z.string(), keyId: hex }).exactOptional(),
+  identity: z.strictObject({ subject: z.string(), issuer: z.string() }).exactOptional(),
+};
+
+/** `sign IMAGE`, and `attest` with an image. */
+export const imageSignOutputSchema = z.strictObject({
+  image: z.string(),
+  digest,
+  predicateType,
+  ...signedBy,
+  places: z.array(
+    z.strictObject({
+      layout: z.enum(["tag", "referrer"]),
+      place: z.string().meta({ description: "the tag or manifest that holds it" }),
+    }),
+  ),
+});
+
+/** `attest` with a file or a folder. */
+export const attestOutputSchema = z.strictObject({
+  name: z.string(),
+  digest,
+  predicateType,
+  ...signedBy,
+  file: z.string().meta({ description: "the bundle" }),
+});
+
+/** `verify IMAGE`. */
+export const imageVerifyOutputSchema = z.strictObject({
+  outcome: z.enum(["allow", "deny"]),
+  image: z.string(),
+  digest: digest.meta({ description: "of what the reference names" }),
+  platform: z
+    .strictObject({ name: z.string(), digest })
+    .exactOptional()
+    .meta({ description: "with --platform: the manifest that the index names for it" }),
+  accepted: z.array(
+    z.strictObject({
+      layout: z.enum(["tag", "referrer"]),
+      place: z.string(),
+      type: predicateType,
+      digest: digest.meta({ description: "what it is about: the manifest, or the index that names it" }),
+      by: z.string().meta({ description: "the principal, key or identity" }),
+      signer: z.discriminatedUnion("kind", [
+        z.strictObject({ kind: z.literal("key"), keyId: hex }),
+        z.strictObject({ kind: z.literal("certificate"), identity: certificateIdentity }),
+      ]),
+      times: z.array(
+        z.strictObject({
+          at: instant,
+          by: z.enum(["rfc3161", "rekor-set", "witness"]),
+          authority: z.string(),
+        }),
+      ),
+      logged: z.array(
+        z.strictObject({
+          origin: z.string(),
+          logId: z.string(),
+          index: count,
+          witnesses: z.array(z.string()),
+        }),
+      ),
+    }),
+  ),
+  findings: z.array(finding).meta({ description: "why it is denied, or what else does not count" }),
+  notes: z.array(z.string()),
+});
+
+/** `push`. */
+export const pushOutputSchema = z.strictObject({
+  agent: z.string(),
+  release: digest,
+  artifact: digest.meta({ description: "of the artifact's manifest" }),
+  sent: z.strictObject({ blobs: count, bytes: count }),
+  there: count.meta({ description: "blobs that the registry had" }),
+  evidence: count.meta({ description: "bundles stored as referrers" }),
+});
+
 /** Every output by the name of its schema file, with what it is. */
 export const OUTPUT_SCHEMAS: Readonly<Record<string, { schema: z.ZodType; title: string }>> = {
   verdict: { schema: verdictSchema, title: "what `waybill check` and `waybill verify` print" },
   bundles: { schema: bundlesOutputSchema, title: "what `waybill verify BUNDLE…` prints" },
   lock: { schema: lockOutputSchema, title: "what `waybill lock` prints" },
   sign: { schema: signOutputSchema, title: "what `waybill sign` prints" },
+  attest: { schema: attestOutputSchema, title: "what `waybill attest FILE` prints" },
+  "image-sign": {
+    schema: imageSignOutputSchema,
+    title: "what `waybill sign IMAGE` and `waybill attest IMAGE` print",
+  },
+  "image-verify": { schema: imageVerifyOutputSchema, title: "what `waybill verify IMAGE` prints" },
+  push: { schema: pushOutputSchema, title: "what `waybill push` prints" },
   "model-sign": { schema: modelSignOutputSchema, title: "what `waybill model sign` prints" },
   "model-verify": { schema: modelVerifyOutputSchema, title: "what `waybill model verify` prints" },
   "channel-allow": { schema: channelAllowOutputSchema, title: "what `waybill channel allow` prints" },

@@ -20,7 +20,8 @@ export const MAX_PACK = 64 << 20;
 export function releaseLayers(lock: Lock): ReleaseLayer[] {
   const contents = new Map<Hex, number>();
   for (const { files } of lock.components)
-    for (const leaf of files) if (!isLink(leaf) && !contents.has(leaf.sha256)) contents.set(leaf.sha256, leaf.size);
+    for (const leaf of files)
+      if (!isLink(leaf) && !contents.has(leaf.sha256)) contents.set(leaf.sha256, leaf.size);
   const all = [...contents].map(([sha256, size]) => ({ sha256, size }));
   const isPacked = (size: number) => all.length > MAX_SINGLE_FILES && size < PACKED_BELOW;
   const layers: ReleaseLayer[] = all

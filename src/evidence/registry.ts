@@ -1,6 +1,6 @@
 import { accessWindowPredicate } from "./access-window.ts";
 import { channelPredicate } from "./channel.ts";
-import { externalEntryPredicate } from "./external-entry.ts";
+import { erasurePredicate, externalEntryPredicate } from "./journal-statements.ts";
 import type { PredicateType } from "./predicate.ts";
 import { releasePredicate } from "./release.ts";
 import { trustVersionPredicate } from "./trust-version.ts";
@@ -14,6 +14,7 @@ export const PREDICATES: readonly PredicateType[] = [
   verdictPredicate,
   accessWindowPredicate,
   externalEntryPredicate,
+  erasurePredicate,
 ];
 
 /** The predicate type with this short name, such as `release`. */

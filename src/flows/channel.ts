@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import { WaybillError } from "../core/errors.ts";
 import {
   CHANNEL_TYPE,
@@ -6,12 +7,13 @@ import {
   readChannelStatement,
 } from "../evidence/channel.ts";
 import { evidenceFileName } from "../evidence/files.ts";
-import type { SigningKey } from "../sign/key-store.ts";
+import { encodeStatement } from "../evidence/statement.ts";
+import type { StatementSigner } from "../sign/statement-signer.ts";
 import { isSignedBy, judge, readStatements, type SignedStatement } from "../verify/signed.ts";
 import type { Trust } from "../verify/trust.ts";
 import { readBundles } from "./agent-folder.ts";
 import { DoorMemory } from "./door-memory.ts";
-import { openLocked, writeEvidence } from "./sign.ts";
+import { openLocked, writeBundle } from "./sign.ts";
 
 export interface ChannelOptions {
   folder: string;
@@ -20,7 +22,9 @@ export interface ChannelOptions {
   days: number;
   /** Earlier releases that stay allowed. */
   retain: number;
-  key: SigningKey;
+  signer: StatementSigner;
+  /** The signer's key, where it signs with one: its own earlier statements count. */
+  ownKey?: KeyObject | undefined;
   /** The operator's trust policy: statements of other releasers whom it names count too. */
   trust?: Trust | undefined;
   home: string;
@@ -28,29 +32,21 @@ export interface ChannelOptions {
 }
 
 /**
- * Signs a channel statement with a stored key; see `nextChannel`.
+ * Signs the next channel statement: the locked release and the newest retained ones may run at this target until
+ * then. Its number is one more than the highest that lies in the folder or that this machine's doors have seen, and the
+ * retained releases are those of that statement. Only the signer's own statements, or those by releasers whom the given
+ * trust names, are looked at: anybody can put one there.
  *
- * @throws WaybillError as `nextChannel`
+ * @throws WaybillError as `openLocked` and the signer
  */
-export function allowRelease(options: ChannelOptions): { channel: Channel; file: string } {
-  const { key, target } = options;
-  const { path, channel } = nextChannel({ ...options, isOwn: (signed) => isSignedBy(signed, key.publicKey) });
-  const name = evidenceFileName({ evidence: "channel", target }, key.keyId);
-  return { channel, file: writeEvidence(path, name, makeChannelStatement(channel), key) };
+export async function allowRelease(options: ChannelOptions): Promise<{ channel: Channel; file: string }> {
+  const { path, channel } = nextChannel(options);
+  const { bundle, signerId } = await options.signer.sign(encodeStatement(makeChannelStatement(channel)));
+  const name = evidenceFileName({ evidence: "channel", target: options.target }, signerId);
+  return { channel, file: writeBundle(path, name, bundle) };
 }
 
-/**
- * The next channel statement: the locked release and the newest retained ones may run at this target until then.
- * Its number is one more than the highest that lies in the folder or that this machine's doors have seen, and
- * the retained releases are those of that statement. Only the signer's own statements, or those by releasers whom the
- * given trust names, are looked at: anybody can put one there.
- *
- * @returns with the agent's folder, absolute
- * @throws WaybillError as `openLocked`
- */
-export function nextChannel(
-  options: Omit<ChannelOptions, "key"> & { isOwn(signed: SignedStatement): boolean },
-): { path: string; channel: Channel } {
+function nextChannel(options: ChannelOptions): { path: string; channel: Channel } {
   const { path, lock, release } = openLocked(options.folder);
   const { target, now } = options;
   const known = [...readBundles(path), ...new DoorMemory(options.home).recall(lock.agent, target)];
@@ -61,7 +57,8 @@ export function nextChannel(
     });
   const claim = { evidence: "channel", agent: lock.agent, target };
   const counts = (signed: SignedStatement): boolean =>
-    options.isOwn(signed) || (options.trust !== undefined && judge(signed, claim, options.trust, now).ok);
+    (options.ownKey !== undefined && isSignedBy(signed, options.ownKey)) ||
+    (options.trust !== undefined && judge(signed, claim, options.trust, now).ok);
   const earlier = readStatements(known)
     .statements.filter((s) => s.statement.predicateType === CHANNEL_TYPE && counts(s))
     .map((s) => readChannelStatement(s.statement))

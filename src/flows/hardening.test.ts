@@ -5,10 +5,13 @@ import { test } from "node:test";
 import { encodeLock, makeLock } from "../core/lock.ts";
 import { makeChannelStatement } from "../evidence/channel.ts";
 import { evidenceFileName } from "../evidence/files.ts";
+import { encodeStatement } from "../evidence/statement.ts";
+import { makeKeyBundle } from "../sign/bundle.ts";
+import { keySigner } from "../sign/statement-signer.ts";
 import { allowRelease } from "./channel.ts";
 import { judge } from "./judge.ts";
 import { Agent, newKey } from "./proofs-agent.test.ts";
-import { signFolder, writeEvidence } from "./sign.ts";
+import { signFolder, writeBundle } from "./sign.ts";
 import { findTrust } from "./trust-source.ts";
 
 const NOW = new Date();
@@ -23,7 +26,7 @@ test("a component that is declared and left out of the lock is found, also when 
   const { verdict } = await judge({ ...agent.options(), door: "ci" });
   assert.equal(verdict.outcome, "deny");
   assert.deepEqual(codes(verdict.results, "fail").slice(0, 2), ["WB-LOCK-002", "WB-MODEL-001"]);
-  assert.throws(() => signFolder(agent.folder, agent.key), { code: "WB-INPUT-011" });
+  await assert.rejects(signFolder(agent.folder, keySigner(agent.key)), { code: "WB-INPUT-011" });
 });
 
 test("a locked component that nothing declares is found", async () => {
@@ -61,20 +64,26 @@ test("a forged channel statement decides neither the number nor what stays allow
     expires: "2099-01-01T00:00:00Z",
     releases: ["b".repeat(64)],
   });
-  writeEvidence(
+  writeBundle(
     agent.folder,
     evidenceFileName({ evidence: "channel", target: "production" }, mallory.keyId),
-    forged,
-    mallory,
+    makeKeyBundle(encodeStatement(forged), mallory.privateKey),
   );
-  const options = { folder: agent.folder, key: agent.key, home: agent.home, target: "production", now: NOW };
-  const { channel } = allowRelease({ ...options, days: 30, retain: 3 });
+  const options = {
+    folder: agent.folder,
+    ...agent.signer(),
+    home: agent.home,
+    target: "production",
+    now: NOW,
+  };
+  const { channel } = await allowRelease({ ...options, days: 30, retain: 3 });
   assert.equal(channel.seq, 2);
   assert.equal(channel.releases.length, 1);
   // A releaser whom the operator's trust names is heard.
   agent.trustKeys([agent.key, mallory]);
   const trust = findTrust(agent.folder, agent.trust, {}).policy;
-  assert.equal(allowRelease({ ...options, days: 30, retain: 3, trust }).channel.seq, 900_000_000_001);
+  const heard = await allowRelease({ ...options, days: 30, retain: 3, trust });
+  assert.equal(heard.channel.seq, 900_000_000_001);
 });
 
 test("what the folder's own trust accepts is not remembered by the door", async () => {
@@ -114,7 +123,7 @@ test("signatures are never written through a link", async () => {
   const outside = join(agent.root, "outside");
   mkdirSync(outside);
   symlinkSync(outside, agent.path("waybill.evidence"));
-  assert.throws(() => agent.sign(), { code: "WB-STORE-003" });
+  await assert.rejects(agent.sign(), { code: "WB-STORE-003" });
   assert.deepEqual(readdirSync(outside), []);
 });
 
@@ -132,11 +141,11 @@ test("what a door has seen outlives the signer's key, and a door that has seen n
   const second = newKey("second");
   agent.trustKeys([agent.key, second]);
   rmSync(agent.path("waybill.evidence"), { recursive: true });
-  agent.sign(second);
+  await agent.sign(second);
   const { home, folder } = agent;
-  allowRelease({
+  await allowRelease({
     folder,
-    key: second,
+    ...agent.signer(second),
     home: join(agent.root, "elsewhere"),
     target: "production",
     days: 30,
@@ -179,6 +188,12 @@ test("a channel is not signed over statements that could not all be read", async
   const agent = new Agent();
   await agent.release();
   for (let i = 0; i < 80; i += 1) agent.write(`waybill.evidence/z${i}.sigstore.json`, "{}");
-  const options = { folder: agent.folder, key: agent.key, home: agent.home, target: "production", now: NOW };
-  assert.throws(() => allowRelease({ ...options, days: 30, retain: 3 }), { code: "WB-INPUT-003" });
+  const options = {
+    folder: agent.folder,
+    ...agent.signer(),
+    home: agent.home,
+    target: "production",
+    now: NOW,
+  };
+  await assert.rejects(allowRelease({ ...options, days: 30, retain: 3 }), { code: "WB-INPUT-003" });
 });

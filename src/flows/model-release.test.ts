@@ -1,4 +1,5 @@
 // The models of an agent: signed with its release, verified by model_signing, and at a door where trust asks for it.
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
@@ -16,11 +17,13 @@ import { after, test } from "node:test";
 import { needTool } from "../../scripts/toolbox/find.ts";
 import { sha256 } from "../core/digest.ts";
 import { parseLock } from "../core/lock.ts";
-import { makeOmsBundle, readOmsBundle } from "../evidence/oms-bundle.ts";
+import { readOmsBundle } from "../evidence/oms-bundle.ts";
 import { makeOmsStatement } from "../evidence/oms-statement.ts";
+import { encodeStatement } from "../evidence/statement.ts";
 import { makeKeyBundle } from "../sign/bundle.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { generateKeyPair, keyId, publicKeyPem } from "../sign/keys.ts";
+import { keySigner } from "../sign/statement-signer.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { lockFolder } from "./lock.ts";
 import { signModel } from "./model-sign.ts";
@@ -59,9 +62,8 @@ function makeAgent(manifest: string, files: Record<string, string>): string {
 /** Locks and signs, and gives each model's bundle. */
 async function release(folder: string): Promise<string[]> {
   await lockFolder(folder, {});
-  return signFolder(folder, releaser).models.map((model) =>
-    "file" in model ? join(folder, model.file) : model.problem,
-  );
+  const { models } = await signFolder(folder, keySigner(releaser));
+  return models.map((model) => ("file" in model ? join(folder, model.file) : model.problem));
 }
 
 function theirs(signature: string, ...args: string[]): { ok: boolean; said: string } {
@@ -189,8 +191,8 @@ test("a publisher's model.sig beside the model satisfies a rule that names her",
     "  - {kind: model, name: base, path: m}\n  - {kind: model, name: one, path: w}\n",
     { ...ODD, w: "1" },
   );
-  await signModel(join(folder, "m"), publisher);
-  await signModel(join(folder, "w"), publisher);
+  await signModel(join(folder, "m"), keySigner(publisher));
+  await signModel(join(folder, "w"), keySigner(publisher));
   await release(folder);
   const judgement = await stand(folder, trust([publisher]));
   assert.equal(judgement.verdict.outcome, "allow", judgement.verdict.reason);
@@ -215,7 +217,7 @@ test("a model without a signature is not evaluated, and at strict nobody can tel
 
 test("signatures by others, by too few and by revoked keys are failures that strict denies for", async () => {
   const folder = makeAgent("  - {kind: model, name: base, path: m}\n", ODD);
-  await signModel(join(folder, "m"), stranger);
+  await signModel(join(folder, "m"), keySigner(stranger));
   await release(folder);
   for (const file of [
     trust([publisher]),
@@ -237,7 +239,7 @@ test("a trusted publisher's signature on other bytes denies, though the release 
     ["WB-MODEL-034", (folder: string) => writeFileSync(join(folder, "m/tokenizer.py"), "import os")],
   ] as const) {
     const folder = makeAgent("  - {kind: model, name: base, path: m}\n", ODD);
-    await signModel(join(folder, "m"), publisher);
+    await signModel(join(folder, "m"), keySigner(publisher));
     change(folder);
     await release(folder);
     const { verdict, allowed } = await stand(folder, trust([publisher]));
@@ -275,7 +277,10 @@ test("what a trusted signer left out is shown, and denied at strict", async () =
     ignored: ["extra"],
   });
   assert.ok(!("problem" in statement));
-  writeFileSync(join(folder, "m/model.sig"), makeOmsBundle(statement, publisher.privateKey));
+  writeFileSync(
+    join(folder, "m/model.sig"),
+    makeKeyBundle(encodeStatement(statement), publisher.privateKey, { hint: "oms" }),
+  );
   await release(folder);
   const { verdict } = await stand(folder, trust([publisher]));
   assert.equal(verdict.outcome, "allow", verdict.reason);

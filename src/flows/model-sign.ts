@@ -1,13 +1,13 @@
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import { linkResolver } from "../core/tree-links.ts";
-import { makeOmsBundle } from "../evidence/oms-bundle.ts";
 import { makeOmsStatement } from "../evidence/oms-statement.ts";
+import { encodeStatement } from "../evidence/statement.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import type { HashProgress } from "../hash/pool.ts";
 import { hashRanges } from "../hash/ranges.ts";
 import { MAX_NAMED_BUNDLE_BYTES } from "../sign/bundle.ts";
-import type { SigningKey } from "../sign/key-store.ts";
+import type { SignedBundle, StatementSigner } from "../sign/statement-signer.ts";
 import { openModel } from "./model-tree.ts";
 
 /** What `waybill model sign` did. */
@@ -20,7 +20,7 @@ export interface ModelSignOutcome {
   files: number;
   /** Links among them, signed as the files that they lead to: then verifiers must allow links. */
   links: number;
-  key: { name: string; keyId: string };
+  by: SignedBundle["by"];
 }
 
 /**
@@ -28,11 +28,11 @@ export interface ModelSignOutcome {
  *
  * @param options `out`: where the signature goes; when not given `model.sig` in the folder, or `FILE.sig`
  * @throws WaybillError WB-INPUT-001, WB-INPUT-002 where a file cannot be read or a link leads out of the model,
- *   WB-INPUT-003 for a signature over 16 MiB, WB-INPUT-011 for a model that OMS cannot describe, WB-STORE-001/002
+ *   WB-INPUT-003 for a signature over 16 MiB, WB-INPUT-011 for a model that OMS cannot describe, WB-STORE-001/002, and as the signer
  */
 export async function signModel(
   path: string,
-  key: SigningKey,
+  signer: StatementSigner,
   options: { out?: string; onProgress?: (progress: HashProgress) => void; signal?: AbortSignal } = {},
 ): Promise<ModelSignOutcome> {
   const model = await openModel(path, options.out);
@@ -68,13 +68,15 @@ export async function signModel(
     throw new WaybillError("WB-INPUT-011", `the model cannot be signed: ${safeText(statement.problem)}`, {
       hint: "rename or remove it",
     });
-  writeFileAtomic(model.signatureFile, makeOmsBundle(statement, key.privateKey, MAX_NAMED_BUNDLE_BYTES));
+  const wish = { hint: "oms", maxBytes: MAX_NAMED_BUNDLE_BYTES } as const;
+  const { bundle, by } = await signer.sign(encodeStatement(statement), wish);
+  writeFileAtomic(model.signatureFile, bundle);
   return {
     file: model.signatureFile,
     root: statement.subject[0]!.digest.sha256!,
     files: digests.size + followed.length,
     links: links.length,
-    key: { name: key.name, keyId: key.keyId },
+    by,
   };
 }
 

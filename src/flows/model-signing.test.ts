@@ -1,5 +1,6 @@
 // Two ways with the real model_signing: what Waybill signs it accepts, what it signs Waybill accepts, and what was
 // tampered with both refuse.
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
@@ -24,6 +25,7 @@ import { STATEMENT_TYPE } from "../evidence/statement.ts";
 import { preAuthEncoding } from "../sign/dsse.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { generateKeyPair, keyId, publicKeyPem } from "../sign/keys.ts";
+import { keySigner } from "../sign/statement-signer.ts";
 import { signModel } from "./model-sign.ts";
 import { type ExpectedModelSigner, type ModelVerdict, verifyModel } from "./model-verify.ts";
 
@@ -94,20 +96,20 @@ async function denied(code: string, ...args: Parameters<typeof ours>): Promise<M
 
 test("model_signing accepts a folder that Waybill signed, with any names", needs, async () => {
   const path = makeModel([...NAMES, ".gitattributes"]);
-  const { file, files } = await signModel(path, key);
+  const { file, files } = await signModel(path, keySigner(key));
   assert.equal(file, join(path, "model.sig"));
   assert.equal(files, NAMES.length);
   const result = theirs(file, path);
   assert.ok(result.ok, result.said);
   assert.equal((await accepted(path)).compared, NAMES.length);
   // Signed again, the first signature is not part of the model.
-  await signModel(path, key);
+  await signModel(path, keySigner(key));
   assert.ok(theirs(file, path).ok);
 });
 
 test("model_signing accepts a single file that Waybill signed", needs, async () => {
   const path = join(makeModel(), "a/b");
-  const { file } = await signModel(path, key);
+  const { file } = await signModel(path, keySigner(key));
   assert.equal(file, `${path}.sig`);
   const result = theirs(file, path);
   assert.ok(result.ok, result.said);
@@ -118,7 +120,7 @@ test("model_signing accepts a model with links, which are signed as what they le
   const path = makeModel();
   symlinkSync("a.b", join(path, "link"));
   symlinkSync("a", join(path, "folder-link"));
-  const { file, links } = await signModel(path, key);
+  const { file, links } = await signModel(path, keySigner(key));
   assert.equal(links, 2);
   const result = theirs(file, path, "--allow_symlinks");
   assert.ok(result.ok, result.said);
@@ -208,7 +210,7 @@ const TAMPERING: Record<string, [code: string, change: (path: string) => void]> 
 for (const [what, [code, change]] of Object.entries(TAMPERING))
   test(`${what} is refused, by model_signing too`, async () => {
     const path = makeModel();
-    const { file } = await signModel(path, key);
+    const { file } = await signModel(path, keySigner(key));
     change(path);
     await denied(code, path);
     if (python.path !== "") assert.ok(!theirs(file, path).ok);
@@ -216,7 +218,7 @@ for (const [what, [code, change]] of Object.entries(TAMPERING))
 
 test("files that nobody signed are accepted only where that is asked for, and shown", needs, async () => {
   const path = makeModel();
-  const { file } = await signModel(path, key);
+  const { file } = await signModel(path, keySigner(key));
   writeFileSync(join(path, "README"), "x");
   await denied("WB-MODEL-034", path);
   const { advisory } = await accepted(path, { ignoreUnsignedFiles: true });
@@ -229,7 +231,7 @@ test("files that nobody signed are accepted only where that is asked for, and sh
 
 test("another key, and a changed signature file, are refused", async () => {
   const path = makeModel();
-  const { file } = await signModel(path, key);
+  const { file } = await signModel(path, keySigner(key));
   const other = generateKeyPair().publicKey;
   await denied("WB-SIGN-003", path, { signer: { by: "key", publicKey: other } });
   const bundle = JSON.parse(readFileSync(file, "utf8"));

@@ -3,46 +3,17 @@ import { basename, join } from "node:path";
 import { RESERVED_NAMES } from "../components/ignore.ts";
 import { cleanPath } from "../components/select.ts";
 import { type ComponentId, componentId } from "../core/component.ts";
-import { WaybillError } from "../core/errors.ts";
 import type { LockedComponent } from "../core/lock.ts";
 import type { DeclaredComponent } from "../core/manifest.ts";
 import { type FileLeaf, isLink } from "../core/tree.ts";
-import { makeOmsBundle } from "../evidence/oms-bundle.ts";
 import { makeOmsStatement } from "../evidence/oms-statement.ts";
 import type { Statement } from "../evidence/statement.ts";
-import type { SigningKey } from "../sign/key-store.ts";
-
-/** The model signature of one component, or why there is none. */
-export type ModelBundle = { component: ComponentId; name: string } & ({ text: string } | { problem: string });
 
 /** The OMS statement of one model component, or why there is none. */
 export type ModelStatement = { component: ComponentId; name: string } & (
   | { statement: Statement }
   | { problem: string }
 );
-
-/**
- * Makes an OMS signature of each locked model; see `modelStatements`.
- *
- * @param folder the agent's folder, absolute
- */
-export function signModels(
-  folder: string,
-  declared: readonly DeclaredComponent[],
-  locked: readonly LockedComponent[],
-  key: SigningKey,
-): ModelBundle[] {
-  return modelStatements(folder, declared, locked).map((model): ModelBundle => {
-    if ("problem" in model) return model;
-    const { statement, ...about } = model;
-    try {
-      return { ...about, text: makeOmsBundle(statement, key.privateKey) };
-    } catch (error) {
-      if (!(error instanceof WaybillError) || error.code !== "WB-INPUT-003") throw error;
-      return { ...about, problem: error.message };
-    }
-  });
-}
 
 /**
  * The OMS statement of each locked model, from the digests of the lock: no file is read. Links and, where the

@@ -24,6 +24,7 @@ import type { Finding, Level } from "../core/finding.ts";
 import { type Lock, parseLock } from "../core/lock.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { generateKeyPair, keyId, publicKeyPem } from "../sign/keys.ts";
+import { keySigner } from "../sign/statement-signer.ts";
 import { allowRelease } from "./channel.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { lockFolder } from "./lock.ts";
@@ -260,16 +261,29 @@ export class Agent {
     return (await lockFolder(this.folder, {})).lock;
   }
 
-  sign(key = this.key): void {
-    signFolder(this.folder, key);
+  async sign(key = this.key): Promise<void> {
+    await signFolder(this.folder, keySigner(key));
+  }
+
+  /** What signs a channel statement with a key. */
+  signer(key = this.key) {
+    return { signer: keySigner(key), ownKey: key.publicKey };
   }
 
   /** Locks, signs and allows it at production: it passes every door, also at strict. */
   async release(): Promise<Lock> {
     const lock = await this.lock();
-    this.sign();
-    const { folder, key, home } = this;
-    allowRelease({ folder, key, home, target: "production", days: 30, retain: 3, now: new Date() });
+    await this.sign();
+    const { folder, home } = this;
+    await allowRelease({
+      folder,
+      ...this.signer(),
+      home,
+      target: "production",
+      days: 30,
+      retain: 3,
+      now: new Date(),
+    });
     return lock;
   }
 

@@ -267,13 +267,13 @@ test("one person with two keys, or a key and an identity, is one of two", async 
       trustedRoots: [{ name: "acme", root: authority.root() }],
     }),
   );
-  agent.sign(second);
+  await agent.sign(second);
   agent.write(
     "waybill.evidence/release.000000000001.sigstore.json",
     authority.bundle(statementOf(agent), identity, new Date()),
   );
   assert.equal(await outcome(agent), "WB-TRUST-006");
-  agent.sign(bob);
+  await agent.sign(bob);
   assert.equal(await outcome(agent), "allow");
 });
 

@@ -208,9 +208,9 @@ test("where trust names only CI's key, the same release is denied by a developer
   const [developer, ci] = [newKey("developer"), newKey("ci")];
   agent.trustKeys([ci]);
   await agent.lock();
-  agent.sign(developer);
+  await agent.sign(developer);
   assert.equal(await agent.denied(), "WB-SIGN-002");
-  agent.sign(ci);
+  await agent.sign(ci);
   const { verdict } = await agent.verify();
   assert.equal(verdict.outcome, "allow", verdict.reason);
   assert.deepEqual(verdict.signedBy, [{ principal: "ci", key: ci.keyId }]);

@@ -1,7 +1,23 @@
 import { createHash } from "node:crypto";
-import { chmodSync, closeSync, copyFileSync, createReadStream, existsSync, lstatSync, mkdirSync, openSync, realpathSync, renameSync, rmSync, symlinkSync, truncateSync, writeSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  createReadStream,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
 import { checkPlan, type PlannedFile } from "../act/copy-plan.ts";
+import { isReserved } from "../components/ignore.ts";
 import { componentId } from "../core/component.ts";
 import { type Hex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
@@ -24,7 +40,17 @@ import { BUNDLE_MEDIA_TYPE, MAX_BUNDLE_BYTES } from "../sign/bundle.ts";
 import type { ImageStore, StoredManifest } from "../store/image-store.ts";
 import { type Judgement, type JudgeOptions, judge } from "./judge.ts";
 import { type OpenedImage, resolveImage } from "./open-image.ts";
-import { allowedPrefixes, EVIDENCE_NAME, FILE_LAYER, LOCK_LAYER, MANIFEST_LAYER, PACK_LAYER, PREFIXES, RELEASE_ARTIFACT, TITLE } from "./release-artifact.ts";
+import {
+  allowedPrefixes,
+  EVIDENCE_NAME,
+  FILE_LAYER,
+  LOCK_LAYER,
+  MANIFEST_LAYER,
+  PACK_LAYER,
+  PREFIXES,
+  RELEASE_ARTIFACT,
+  TITLE,
+} from "./release-artifact.ts";
 
 /** Bundles beside a release that are fetched. */
 const MAX_EVIDENCE = 64;
@@ -56,7 +82,9 @@ export interface Pulled {
 export async function pullRelease(opened: OpenedImage, options: PullOptions): Promise<Pulled> {
   const dir = resolve(options.dir);
   if (lstatSync(dir, { throwIfNoEntry: false }))
-    throw new WaybillError("WB-INPUT-010", `${options.dir} exists already`, { hint: "choose another folder: --dir DIR" });
+    throw new WaybillError("WB-INPUT-010", `${options.dir} exists already`, {
+      hint: "choose another folder: --dir DIR",
+    });
   const { store } = opened;
   const stored = await resolveImage(opened);
   const { lock, lockText, manifestText, prefixes, extra } = await readRelease(store, stored);
@@ -112,7 +140,8 @@ async function readRelease(store: ImageStore, { manifest }: StoredManifest): Pro
   const source = parseManifest(manifestText);
   if (lockContradictions(lock).length > 0) throw noRelease("its lock contradicts itself");
   const release = releaseOf(lock);
-  if (release.digest !== config.sha256) throw noRelease("its lock makes another release than its config names");
+  if (release.digest !== config.sha256)
+    throw noRelease("its lock makes another release than its config names");
   if (settingsDigest(settingsOf(source.manifest)) !== release.document.settings)
     throw noRelease("its waybill.yaml says something else than its lock");
   const prefixes = prefixesOf(manifest, lock, source);
@@ -120,7 +149,9 @@ async function readRelease(store: ImageStore, { manifest }: StoredManifest): Pro
   for (const { leaf } of lock.components.filter(({ leaf: { kind } }) => kind === "image"))
     for (const name of ["oci-layout", "index.json"]) {
       const path = `${prefixes.get(componentId(leaf))}${name}`;
-      const layer = layers.find(({ mediaType, annotations }) => mediaType === FILE_LAYER && annotations[TITLE] === path);
+      const layer = layers.find(
+        ({ mediaType, annotations }) => mediaType === FILE_LAYER && annotations[TITLE] === path,
+      );
       if (!layer) throw noRelease(`${path} is missing`);
       const { sha256: digest, size } = layer;
       extra.push({ path, bytes: await store.blob({ digest, size }, MAX_MANIFEST_BYTES) });
@@ -129,7 +160,11 @@ async function readRelease(store: ImageStore, { manifest }: StoredManifest): Pro
 }
 
 /** The prefixes as the artifact states them, as far as the declarations allow them. */
-function prefixesOf(manifest: OciManifest, lock: Lock, { manifest: { components } }: ManifestSource): Map<string, string> {
+function prefixesOf(
+  manifest: OciManifest,
+  lock: Lock,
+  { manifest: { components } }: ManifestSource,
+): Map<string, string> {
   let stated: unknown;
   try {
     stated = parseStrictJson(manifest.annotations?.[PREFIXES] ?? "{}", { maxDepth: 2 });
@@ -184,7 +219,11 @@ async function fetchBlobs(
 }
 
 /** One blob, from where an earlier try ended; its name without `.part` says that it was checked. */
-async function fetchBlob(store: ImageStore, blob: { digest: Hex; size: number }, blobs: string): Promise<number> {
+async function fetchBlob(
+  store: ImageStore,
+  blob: { digest: Hex; size: number },
+  blobs: string,
+): Promise<number> {
   if (isThere(blobs, blob.digest, blob.size)) return 0;
   const path = join(blobs, blob.digest);
   const part = `${path}.part`;
@@ -227,11 +266,20 @@ function assemble(
   for (const { leaf: component, files: leaves } of lock.components)
     for (const leaf of leaves) {
       const path = prefixes.get(componentId(component)) + leaf.path;
+      // What verification leaves out must not come along unseen: a trust policy, hooks of git.
+      if (isReserved(path.toLowerCase()) || path.toLowerCase().split("/")[0] === ".git")
+        throw noRelease(`${path} is no place for a file of an agent`);
       if (isLink(leaf)) links.push({ path, link: leaf.link });
       else files.push({ ...leaf, path, source: join(blobs, leaf.sha256) });
     }
+  const texts = [LOCK_FILE, MANIFEST_FILE].map((path) => ({ path, data: "" }));
   const reserved = extra.map(({ path, bytes }) => ({ path, data: bytes }));
-  const plan = checkPlan({ releaseDigest: releaseOf(lock).digest, files, links, extra: reserved });
+  const plan = checkPlan({
+    releaseDigest: releaseOf(lock).digest,
+    files,
+    links,
+    extra: [...texts, ...reserved],
+  });
   if (!plan.ok) throw noRelease(`${plan.path} cannot be placed: ${plan.expected}, ${plan.found}`);
   for (const folder of plan.folders) mkdirSync(join(tree, folder));
   const uses = new Map<string, number>();
@@ -244,11 +292,7 @@ function assemble(
     else copyFileSync(source, join(tree, path));
     chmodSync(join(tree, path), executable ? 0o755 : 0o644);
   }
-  for (const { path, bytes } of extra) {
-    mkdirSync(dirname(join(tree, path)), { recursive: true });
-    if (existsSync(join(tree, path))) continue;
-    writeFileAtomic(join(tree, path), bytes);
-  }
+  for (const { path, bytes } of extra) writeFileAtomic(join(tree, path), bytes);
   for (const { path, link } of plan.links) symlinkSync(link, join(tree, path));
   for (const { path } of plan.links) {
     const verdict = judgeLink(join(tree, path), path, { root: tree, hub: false });
@@ -263,7 +307,8 @@ async function fetchEvidence(store: ImageStore, digest: Hex, tree: string): Prom
   for (const { sha256: referrer } of await store.referrers(digest)) {
     if (count >= MAX_EVIDENCE) return;
     const stored = await store.read(`sha256:${referrer}`);
-    if (!stored || typeof stored.manifest === "string" || stored.manifest.subject?.sha256 !== digest) continue;
+    if (!stored || typeof stored.manifest === "string" || stored.manifest.subject?.sha256 !== digest)
+      continue;
     const { blobs, annotations } = stored.manifest;
     const layer = blobs.slice(1).find(({ mediaType }) => mediaType === BUNDLE_MEDIA_TYPE);
     if (!layer || layer.size > MAX_BUNDLE_BYTES) continue;

@@ -17,7 +17,16 @@ import { BUNDLE_MEDIA_TYPE } from "../sign/bundle.ts";
 import { openAgentFolder, readBundles } from "./agent-folder.ts";
 import { collectFacts } from "./facts.ts";
 import type { OpenedImage } from "./open-image.ts";
-import { EVIDENCE_NAME, FILE_LAYER, LOCK_LAYER, MANIFEST_LAYER, PACK_LAYER, PREFIXES, RELEASE_ARTIFACT, TITLE } from "./release-artifact.ts";
+import {
+  EVIDENCE_NAME,
+  FILE_LAYER,
+  LOCK_LAYER,
+  MANIFEST_LAYER,
+  PACK_LAYER,
+  PREFIXES,
+  RELEASE_ARTIFACT,
+  TITLE,
+} from "./release-artifact.ts";
 import { openLocked } from "./sign.ts";
 
 /** What `waybill push` did. */
@@ -60,9 +69,16 @@ export async function pushRelease(
     result.status === "fail" ? result.findings : [],
   );
   if (wrong.length > 0)
-    throw new WaybillError("WB-INPUT-011", wrong.slice(0, 5).map((finding) => finding.message).join("\n"), {
-      hint: "waybill check tells all of it; then waybill lock, sign and push again",
-    });
+    throw new WaybillError(
+      "WB-INPUT-011",
+      wrong
+        .slice(0, 5)
+        .map((finding) => finding.message)
+        .join("\n"),
+      {
+        hint: "waybill check tells all of it; then waybill lock, sign and push again",
+      },
+    );
   const sources = new Map<Hex, string>();
   const titles = new Map<Hex, string[]>();
   const prefixes: Record<string, string> = {};
@@ -93,11 +109,20 @@ export async function pushRelease(
   };
   const small = async (mediaType: string, bytes: Buffer, title: string): Promise<Descriptor> => {
     await upload(bytesSource(bytes));
-    return { mediaType, digest: `sha256:${sha256(bytes)}`, size: bytes.length, annotations: { [TITLE]: title } };
+    return {
+      mediaType,
+      digest: `sha256:${sha256(bytes)}`,
+      size: bytes.length,
+      annotations: { [TITLE]: title },
+    };
   };
   const layers: Descriptor[] = [
     await small(LOCK_LAYER, Buffer.from(encodeLock(lock)), LOCK_FILE),
-    await small(MANIFEST_LAYER, readFileBounded(join(path, MANIFEST_FILE), MAX_MANIFEST_BYTES), MANIFEST_FILE),
+    await small(
+      MANIFEST_LAYER,
+      readFileBounded(join(path, MANIFEST_FILE), MAX_MANIFEST_BYTES),
+      MANIFEST_FILE,
+    ),
   ];
   for (const { path: title, bytes } of extra) layers.push(await small(FILE_LAYER, bytes, title));
   const planned = releaseLayers(lock);
@@ -160,7 +185,10 @@ async function pushEvidence(path: string, { store }: OpenedImage, subject: Descr
       config: { mediaType: EMPTY_TYPE, digest: `sha256:${sha256(empty)}`, size: empty.length },
       layers: [{ mediaType: BUNDLE_MEDIA_TYPE, digest: `sha256:${sha256(bytes)}`, size: bytes.length }],
       subject,
-      annotations: { "dev.sigstore.bundle.content": "dsse-envelope", [EVIDENCE_NAME]: file.slice(file.indexOf("/") + 1) },
+      annotations: {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        [EVIDENCE_NAME]: file.slice(file.indexOf("/") + 1),
+      },
     };
     await store.write(Buffer.from(JSON.stringify(manifest)), OCI_MANIFEST);
   }

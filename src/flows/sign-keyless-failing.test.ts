@@ -4,7 +4,8 @@ import { after, before, describe, test } from "node:test";
 import { PrivateSigstore, skipPrivateSigstore } from "../../scripts/private-sigstore/fixture.ts";
 import { evidenceOf, KeylessScene } from "../../scripts/private-sigstore/scene.ts";
 import { HttpClient } from "../net/http.ts";
-import { openKeyless, signFolderWith } from "./sign-keyless.ts";
+import { signFolder } from "./sign.ts";
+import { openKeyless } from "./sign-keyless.ts";
 
 const scene = new KeylessScene();
 after(() => scene.remove());
@@ -27,7 +28,7 @@ describe("a service that answers badly", { skip: skipPrivateSigstore }, () => {
     const options = { ...usual, [service]: url, token: sigstore.githubToken(), trustedRoot: rootFile };
     const world = { env: {}, now: () => new Date(), http: new HttpClient(FAST) };
     const error = await openKeyless(options, world)
-      .then((signer) => signFolderWith(folder, signer))
+      .then((signer) => signFolder(folder, signer))
       .then(
         () => assert.fail("it signed"),
         (reason: unknown) => reason as { code: string; message: string },

@@ -1,12 +1,7 @@
 import type { Json } from "../core/canonical-json.ts";
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
-import { settingsDigest } from "../core/settings.ts";
 import { parseStrictJson } from "../core/strict-json.ts";
-import { type Channel, makeChannelStatement } from "../evidence/channel.ts";
-import { evidenceFileName } from "../evidence/files.ts";
-import { makeReleaseStatement } from "../evidence/release.ts";
-import { encodeStatement } from "../evidence/statement.ts";
 import { readTextBounded } from "../hash/read-file.ts";
 import { HttpClient } from "../net/http.ts";
 import { ambientToken } from "../sign/keyless/ambient-token.ts";
@@ -14,11 +9,8 @@ import { describeToken, parseIdentityToken } from "../sign/keyless/identity-toke
 import { lackingTime, PUBLIC_GOOD, readSigningConfig, type Services } from "../sign/keyless/services.ts";
 import { keylessSigner } from "../sign/keyless/signer.ts";
 import { SIGSTORE_PUBLIC, SIGSTORE_PUBLIC_ROOT } from "../sign/sigstore-public.ts";
-import type { SignedBundle, StatementSigner } from "../sign/statement-signer.ts";
+import type { StatementSigner } from "../sign/statement-signer.ts";
 import { MAX_TRUSTED_ROOT_BYTES, type NamedRoot, parseTrustedRoot } from "../sign/trusted-root.ts";
-import { type ChannelOptions, nextChannel } from "./channel.ts";
-import { modelStatements } from "./oms-sign.ts";
-import { type ModelSignature, openLocked, type SignOutcome, writeBundle } from "./sign.ts";
 
 /** Which services sign, and for whom. Files are named as the user named them. */
 export interface KeylessOptions {
@@ -67,67 +59,6 @@ export async function openKeyless(options: KeylessOptions, world: KeylessWorld):
       { hint: "give the token of that issuer, or leave out --oidc-issuer" },
     );
   return keylessSigner({ identity, services, root, http, now: () => world.now().getTime() });
-}
-
-/** What `waybill sign --keyless` did. */
-export type KeylessOutcome = Omit<SignOutcome, "key"> & Pick<SignedBundle, "by">;
-
-/**
- * Signs the locked release and its models as `signFolder` does, with any signer. The release is signed first and nothing
- * is written before it is.
- *
- * @throws WaybillError as `openLocked` and the signer
- */
-export async function signFolderWith(folder: string, signer: StatementSigner): Promise<KeylessOutcome> {
-  const { path, lock, manifest, release } = openLocked(folder);
-  const leaves = lock.components.map((component) => component.leaf);
-  const statement = makeReleaseStatement(lock.agent, leaves, settingsDigest(lock.settings));
-  const { bundle, signerId, by } = await signer.sign(encodeStatement(statement));
-  const file = writeBundle(path, evidenceFileName({ evidence: "release" }, signerId), bundle);
-  const models: ModelSignature[] = [];
-  for (const model of modelStatements(path, manifest.components, lock.components)) {
-    const { component, name } = model;
-    if ("problem" in model) {
-      models.push({ component, problem: model.problem });
-      continue;
-    }
-    const signed = await signedModel(encodeStatement(model.statement), signer);
-    if ("problem" in signed) models.push({ component, problem: signed.problem });
-    else {
-      const into = evidenceFileName({ evidence: "model", name }, signed.signerId);
-      models.push({ component, file: writeBundle(path, into, signed.bundle) });
-    }
-  }
-  return { release, file, by, models };
-}
-
-/**
- * Signs the next channel statement as `allowRelease` does, with any signer.
- *
- * @param options `trust` says whose earlier statements count, the signer's own among them
- * @throws WaybillError as `nextChannel` and the signer
- */
-export async function allowReleaseWith(
-  options: Omit<ChannelOptions, "key" | "trust"> & { trust: NonNullable<ChannelOptions["trust"]> },
-  signer: StatementSigner,
-): Promise<{ channel: Channel; file: string }> {
-  const { path, channel } = nextChannel({ ...options, isOwn: () => false });
-  const { bundle, signerId } = await signer.sign(encodeStatement(makeChannelStatement(channel)));
-  const name = evidenceFileName({ evidence: "channel", target: options.target }, signerId);
-  return { channel, file: writeBundle(path, name, bundle) };
-}
-
-/** A model of too many files is no reason not to sign the release. */
-async function signedModel(
-  statement: string,
-  signer: StatementSigner,
-): Promise<SignedBundle | { problem: string }> {
-  try {
-    return await signer.sign(statement);
-  } catch (error) {
-    if (!(error instanceof WaybillError) || error.code !== "WB-INPUT-003") throw error;
-    return { problem: error.message };
-  }
 }
 
 function servicesOf(options: KeylessOptions, now: number): Services {

@@ -7,21 +7,20 @@ import type { Release } from "../core/release.ts";
 import { settingsDigest } from "../core/settings.ts";
 import { EVIDENCE_FOLDER, evidenceFileName } from "../evidence/files.ts";
 import { makeReleaseStatement } from "../evidence/release.ts";
-import { encodeStatement, type Statement } from "../evidence/statement.ts";
+import { encodeStatement } from "../evidence/statement.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import { makeFolder } from "../hash/make-folder.ts";
-import { makeKeyBundle } from "../sign/bundle.ts";
-import type { SigningKey } from "../sign/key-store.ts";
+import type { SignedBundle, StatementSigner } from "../sign/statement-signer.ts";
 import { lockAgrees, settingsAgree } from "../verify/lock-steps.ts";
 import { openAgentFolder } from "./agent-folder.ts";
-import { signModels } from "./oms-sign.ts";
+import { modelStatements } from "./oms-sign.ts";
 
 /** What `waybill sign` did. */
 export interface SignOutcome {
   release: Release;
+  by: SignedBundle["by"];
   /** The bundle, relative to the agent's folder. */
   file: string;
-  key: { name: string; keyId: string };
   /** The model signature (OMS) of each model component, or why it has none. */
   models: ModelSignature[];
 }
@@ -31,24 +30,41 @@ export type ModelSignature = { component: ComponentId } & ({ file: string } | { 
 
 /**
  * Signs the locked release, and each model in it as OMS does, so that `model_signing` verifies it too. What is
- * signed is what the lock says now: whether the bytes agree is for `check` and for every door to find out.
+ * signed is what the lock says now: whether the bytes agree is for `check` and for every door to find out. The
+ * release is signed first, and nothing is written before it is.
  *
- * @throws WaybillError WB-INPUT-001 without a lock, WB-INPUT-011 when lock and manifest disagree
+ * @throws WaybillError WB-INPUT-001 without a lock, WB-INPUT-011 when lock and manifest disagree; and as the signer
  */
-export function signFolder(folder: string, key: SigningKey): SignOutcome {
+export async function signFolder(folder: string, signer: StatementSigner): Promise<SignOutcome> {
   const { path, lock, manifest, release } = openLocked(folder);
   const leaves = lock.components.map((component) => component.leaf);
   const statement = makeReleaseStatement(lock.agent, leaves, settingsDigest(lock.settings));
-  const file = writeEvidence(path, evidenceFileName({ evidence: "release" }, key.keyId), statement, key);
-  const models = signModels(path, manifest.components, lock.components, key).map((model): ModelSignature => {
+  const { bundle, signerId, by } = await signer.sign(encodeStatement(statement));
+  const file = writeBundle(path, evidenceFileName({ evidence: "release" }, signerId), bundle);
+  const models: ModelSignature[] = [];
+  for (const model of modelStatements(path, manifest.components, lock.components)) {
     const { component, name } = model;
-    if ("problem" in model) return { component, problem: model.problem };
-    return {
-      component,
-      file: writeBundle(path, evidenceFileName({ evidence: "model", name }, key.keyId), model.text),
-    };
-  });
-  return { release, file, key: { name: key.name, keyId: key.keyId }, models };
+    const signed = "problem" in model ? model : await signedModel(encodeStatement(model.statement), signer);
+    if ("problem" in signed) models.push({ component, problem: signed.problem });
+    else {
+      const into = evidenceFileName({ evidence: "model", name }, signed.signerId);
+      models.push({ component, file: writeBundle(path, into, signed.bundle) });
+    }
+  }
+  return { release, by, file, models };
+}
+
+/** A model of too many files is no reason not to sign the release. */
+async function signedModel(
+  statement: string,
+  signer: StatementSigner,
+): Promise<SignedBundle | { problem: string }> {
+  try {
+    return await signer.sign(statement, { hint: "oms" });
+  } catch (error) {
+    if (!(error instanceof WaybillError) || error.code !== "WB-INPUT-003") throw error;
+    return { problem: error.message };
+  }
 }
 
 /**
@@ -73,11 +89,6 @@ export function openLocked(folder: string): {
     });
   const { manifest } = agent.manifest;
   return { path: agent.path, lock: agent.lock, manifest, release: releaseOf(agent.lock) };
-}
-
-/** Signs a statement into waybill.evidence; gives the file's path relative to the agent's folder. */
-export function writeEvidence(path: string, name: string, statement: Statement, key: SigningKey): string {
-  return writeBundle(path, name, makeKeyBundle(encodeStatement(statement), key.privateKey));
 }
 
 /** Writes a bundle into waybill.evidence; gives the file's path relative to the agent's folder. */

@@ -19,8 +19,18 @@ export type OwnStatement =
 
 const leaf = z.string().regex(/^[0-9a-f]{64}$/);
 const index = z.int().min(0);
-const erasure = z.strictObject({ index, leaf, reason: z.string().min(1).max(1000), at: z.iso.datetime() });
-const external = z.strictObject({ index, leaf, verifier: leaf });
+/** What an erasure says. */
+export const erasureSchema = z.strictObject({
+  index,
+  leaf,
+  reason: z.string().min(1).max(1000),
+  at: z.iso.datetime(),
+});
+export type Erasure = z.infer<typeof erasureSchema>;
+
+/** What is said of an entry from outside: `verifier` is the id of the key that it names. */
+export const externalSchema = z.strictObject({ index, leaf, verifier: leaf });
+export type ExternalEntry = z.infer<typeof externalSchema>;
 
 const statement = z.object({
   _type: z.literal(STATEMENT_TYPE),
@@ -40,13 +50,28 @@ export function makeErasureStatement(
   entry: { index: number; leaf: Hex; algorithm: "sha256" | "sha384" | "sha512"; digest: string },
   why: { reason: string; at: string },
 ): string {
-  const predicate = erasure.parse({ index: entry.index, leaf: entry.leaf, ...why });
+  const predicate = erasureSchema.parse({ index: entry.index, leaf: entry.leaf, ...why });
   const subject = [{ name: "entry", digest: { [entry.algorithm]: entry.digest } }];
   return canonicalJson({
     _type: STATEMENT_TYPE,
     subject,
     predicateType: ERASURE_TYPE,
     predicate,
+  } as unknown as Json);
+}
+
+/**
+ * The statement that an operator signs about an entry from outside.
+ *
+ * @param subject the digest that the entry was made over, by its algorithm, lower-case hex
+ * @returns RFC 8785 JSON
+ */
+export function makeExternalStatement(subject: Record<string, string>, entry: ExternalEntry): string {
+  return canonicalJson({
+    _type: STATEMENT_TYPE,
+    subject: [{ name: "entry", digest: subject }],
+    predicateType: EXTERNAL_TYPE,
+    predicate: externalSchema.parse(entry),
   } as unknown as Json);
 }
 
@@ -70,7 +95,7 @@ export function readOwnStatement(
   const type = (data as { predicateType?: unknown } | null)?.predicateType;
   if (type !== ERASURE_TYPE && type !== EXTERNAL_TYPE) return undefined;
   const read = statement.safeParse(data);
-  const predicate = (type === ERASURE_TYPE ? erasure : external).safeParse(read.data?.predicate);
+  const predicate = (type === ERASURE_TYPE ? erasureSchema : externalSchema).safeParse(read.data?.predicate);
   if (!read.success || !predicate.success) return { problem: `a malformed ${type} statement` };
   return { type, ...predicate.data, subject: read.data.subject[0]!.digest } as OwnStatement & {
     subject: Record<string, string>;

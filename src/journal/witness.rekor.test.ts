@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePorts, startServer } from "../../scripts/private-sigstore/server.ts";
+import { freePorts, type RunningServer, startServer } from "../../scripts/private-sigstore/server.ts";
 import { needTool } from "../../scripts/toolbox/find.ts";
 import { openCheckpoint } from "../core/checkpoint.ts";
 import { ed25519Verifier, encodeVerifierKey, parseVerifierKey } from "../core/note.ts";
@@ -33,6 +33,7 @@ function entry(text: string): string {
 
 test("Rekor v2 publishes with our cosignature, and its tiles pass the audit", {
   skip: rekor.skip,
+  timeout: 120_000,
 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "waybill-rekor-"));
   const [log, key] = [generateKeyPairSync("ed25519").privateKey, generateKeyPairSync("ed25519").privateKey];
@@ -55,17 +56,18 @@ test("Rekor v2 publishes with our cosignature, and its tiles pass the audit", {
     `witness w1 ${witness.verifierKey} ${served.url}`,
     "quorum w1\n",
   ].join("\n");
-  const server = await startServer(
-    [
-      ...[rekor.path, "serve", "--http-port", `${http}`, "--grpc-port", `${grpc}`],
-      ...["--http-metrics-port", `${metrics}`, "--hostname", ORIGIN, "--storage-dir", join(folder, "log")],
-      ...["--signer-filepath", write("rekor.pem", log.export({ type: "pkcs8", format: "pem" }) as string)],
-      ...["--checkpoint-interval", "100ms", "--batch-max-age", "50ms"],
-      ...["--witness-policy-path", write("policy", policy)],
-    ],
-    { port: http, log: join(folder, "rekor.log"), cwd: folder },
-  );
+  let server: RunningServer | undefined;
   try {
+    server = await startServer(
+      [
+        ...[rekor.path, "serve", "--http-port", `${http}`, "--grpc-port", `${grpc}`],
+        ...["--http-metrics-port", `${metrics}`, "--hostname", ORIGIN, "--storage-dir", join(folder, "log")],
+        ...["--signer-filepath", write("rekor.pem", log.export({ type: "pkcs8", format: "pem" }) as string)],
+        ...["--checkpoint-interval", "100ms", "--batch-max-age", "50ms"],
+        ...["--witness-policy-path", write("policy", policy)],
+      ],
+      { at: http, log: join(folder, "rekor.log"), cwd: folder },
+    );
     const verifier = parseVerifierKey(witness.verifierKey);
     assert.ok(!("problem" in verifier));
     let note = "";
@@ -91,7 +93,7 @@ test("Rekor v2 publishes with our cosignature, and its tiles pass the audit", {
     const read = (path: string) => readFileSync(join(folder, "log", path));
     assert.deepEqual((await auditTiles(read, opened.checkpoint)).problems, []);
   } finally {
-    await server.stop();
+    await server?.stop();
     await served.close();
     state.close();
     rmSync(folder, { recursive: true, force: true });

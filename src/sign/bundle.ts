@@ -5,7 +5,7 @@ import { WaybillError } from "../core/errors.ts";
 import { JsonSyntaxError, parseStrictJson } from "../core/strict-json.ts";
 import { type Envelope, hashOf, IN_TOTO_PAYLOAD, preAuthEncoding, signEnvelope } from "./dsse.ts";
 import { bytesOf, type Fields, fieldsOf, listOf, optional, ShapeError, textOf } from "./json-shape.ts";
-import { cosignHint, keyId } from "./keys.ts";
+import { keyHints } from "./keys.ts";
 import { type LogEntry, readLogEntry } from "./log-entry.ts";
 
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -65,24 +65,32 @@ const DIGESTS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Signs a statement into a Sigstore bundle v0.3 (sigstore/protobuf-specs, sigstore_bundle.proto) that names the
- * key by cosign's hint.
+ * Signs a statement into a Sigstore bundle v0.3 (sigstore/protobuf-specs, sigstore_bundle.proto).
  *
  * @param statementJson the statement's exact text (`encodeStatement`)
  * @param privateKey EC P-256, P-384 or P-521
+ * @param options `hint`: the form in which the key is named, cosign's when not given; `maxBytes`: 1 MiB
  * @returns the bundle's text: RFC 8785 JSON and a newline
- * @throws WaybillError WB-INPUT-016 for another key, WB-INPUT-003 when the bundle would exceed 1 MiB
+ * @throws WaybillError WB-INPUT-016 for another key, WB-INPUT-003 when the bundle would exceed `maxBytes`
  */
-export function makeKeyBundle(statementJson: string, privateKey: KeyObject): string {
+export function makeKeyBundle(
+  statementJson: string,
+  privateKey: KeyObject,
+  options: { hint?: "cosign" | "oms"; maxBytes?: number } = {},
+): string {
+  const { cosign, oms } = keyHints(privateKey);
   const envelope = signEnvelope(IN_TOTO_PAYLOAD, Buffer.from(statementJson, "utf8"), privateKey);
-  return encodeBundle({
-    mediaType: BUNDLE_MEDIA_TYPE,
-    verificationMaterial: {
-      publicKey: { hint: cosignHint(keyId(privateKey)) },
-      tlogEntries: [],
+  return encodeBundle(
+    {
+      mediaType: BUNDLE_MEDIA_TYPE,
+      verificationMaterial: {
+        publicKey: { hint: options.hint === "oms" ? oms : cosign },
+        tlogEntries: [],
+      },
+      dsseEnvelope: envelope as unknown as Json,
     },
-    dsseEnvelope: envelope as unknown as Json,
-  });
+    options.maxBytes,
+  );
 }
 
 /**
@@ -93,19 +101,21 @@ export function makeKeyBundle(statementJson: string, privateKey: KeyObject): str
  * @param logEntry TransparencyLogEntry JSON
  * @throws WaybillError WB-INPUT-003 when the bundle would exceed 1 MiB
  */
-export function addLogEntry(parsed: ParsedBundle, logEntry: Json): string {
+export function addLogEntry(parsed: ParsedBundle, logEntry: Json, maxBytes?: number): string {
   const bundle = parsed.json as Fields;
   const material = bundle.verificationMaterial as Fields;
   const tlogEntries = [...((material.tlogEntries as Json[] | null) ?? []), logEntry];
-  return encodeBundle({ ...bundle, verificationMaterial: { ...material, tlogEntries } });
+  return encodeBundle({ ...bundle, verificationMaterial: { ...material, tlogEntries } }, maxBytes);
 }
 
-function encodeBundle(bundle: Json): string {
+function encodeBundle(bundle: Json, maxBytes = MAX_BUNDLE_BYTES): string {
   const text = `${canonicalJson(bundle)}\n`;
-  if (text.length > MAX_BUNDLE_BYTES)
-    throw new WaybillError("WB-INPUT-003", "the statement is too large: its bundle would exceed 1 MiB", {
-      hint: "declare fewer components, or shorter origins",
-    });
+  if (text.length > maxBytes)
+    throw new WaybillError(
+      "WB-INPUT-003",
+      `the statement is too large: its bundle would exceed ${maxBytes >> 20} MiB`,
+      { hint: "a release: declare fewer components, or shorter origins; a model: fewer files" },
+    );
   return text;
 }
 

@@ -93,8 +93,7 @@ const count = (n: number, one: string, more: string) => (n === 1 ? `one ${one}` 
 const MESSAGES: Partial<Record<ImageRuleName, (n: number) => string>> = {
   invalid: (n) => `${count(n, "signature does", "signatures do")} not hold`,
   otherDigest: (n) => `${count(n, "signature is", "signatures are")} for another image`,
-  notTrusted: (n) =>
-    `${count(n, "valid signature is", "valid signatures are")} by somebody who is not trusted`,
+  notTrusted: (n) => `${count(n, "signature is", "signatures are")} by somebody who is not trusted`,
   otherType: (n) =>
     `${count(n, "valid statement says", "valid statements say")} something else than was asked for`,
   malformed: (n) => `${count(n, "entry", "entries")} beside the image cannot be read as a signature`,

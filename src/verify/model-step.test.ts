@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sha256 } from "../core/digest.ts";
-import { makeOmsBundle } from "../evidence/oms-bundle.ts";
 import { makeOmsStatement } from "../evidence/oms-statement.ts";
+import { encodeStatement } from "../evidence/statement.ts";
+import { makeKeyBundle } from "../sign/bundle.ts";
 import { generateKeyPair, publicKeyPem } from "../sign/keys.ts";
 import { modelSignatures, type SignedModel } from "./model-step.ts";
 import { parseTrust } from "./trust.ts";
@@ -22,7 +23,7 @@ const RULE = "evidence: model, agents: [mine]";
 
 const statement = makeOmsStatement({ name: "m", files: [{ path: "w", sha256: sha256("w") }] });
 assert.ok(!("problem" in statement));
-const text = makeOmsBundle(statement, privateKey);
+const text = makeKeyBundle(encodeStatement(statement), privateKey, { hint: "oms" });
 
 const model = (files: Record<string, string>, bundles: SignedModel["bundles"]): SignedModel => ({
   id: "model/base",

@@ -3,8 +3,10 @@ import { readFileSync } from "node:fs";
 import { parseLock } from "../../src/core/lock.ts";
 import { makeChannelStatement } from "../../src/evidence/channel.ts";
 import { evidenceFileName } from "../../src/evidence/files.ts";
+import { encodeStatement } from "../../src/evidence/statement.ts";
 import { waybillHome } from "../../src/flows/home.ts";
-import { writeEvidence } from "../../src/flows/sign.ts";
+import { writeBundle } from "../../src/flows/sign.ts";
+import { makeKeyBundle } from "../../src/sign/bundle.ts";
 import { loadKey } from "../../src/sign/key-store.ts";
 
 const [seq, expires, ...named] = process.argv.slice(2);
@@ -13,4 +15,4 @@ const releases = named.length > 0 ? named : [release.slice("sha256:".length)];
 const channel = { agent, target: "production", seq: Number(seq), expires: expires!, releases };
 const key = loadKey(waybillHome(), "alice", process.env.WAYBILL_PASSPHRASE ?? "");
 const name = evidenceFileName({ evidence: "channel", target: channel.target }, key.keyId);
-writeEvidence("agent", name, makeChannelStatement(channel), key);
+writeBundle("agent", name, makeKeyBundle(encodeStatement(makeChannelStatement(channel)), key.privateKey));

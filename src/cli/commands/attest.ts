@@ -8,8 +8,8 @@ import { openImage } from "../../flows/open-image.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { layoutsOf, looksLikeImage, registryAccess } from "../image-options.ts";
-import { imageSigner } from "../image-signer.ts";
 import { wantsKeyless } from "../keyless-options.ts";
+import { signerFrom } from "../signer.ts";
 import { tellSigned } from "./sign-image.ts";
 
 /** `waybill attest IMAGE|FILE|FOLDER`: signs what a predicate says about it. */
@@ -31,10 +31,10 @@ export const run: Run = async (args, io) => {
       });
     const opened = openImage(subject, registryAccess(args, io));
     const layouts = layoutsOf(options.layout, wantsKeyless(options));
-    const signed = await signImage(opened, await imageSigner(options, io), layouts, io.now(), claim);
+    const signed = await signImage(opened, await signerFrom(options, io), layouts, io.now(), claim);
     return tellSigned(signed, options.format, "attested", io);
   }
-  const { statements } = await imageSigner(options, io);
+  const { statements } = await signerFrom(options, io);
   const attested = await attestPath(subject, claim, statements, out);
   const { subject: about, predicateType, by, file } = attested;
   if (options.format === "json") {

@@ -1,15 +1,13 @@
 import { realpathSync } from "node:fs";
 import { shortDigest } from "../../core/digest.ts";
+import { WaybillError } from "../../core/errors.ts";
 import { allowRelease } from "../../flows/channel.ts";
 import { waybillHome } from "../../flows/home.ts";
 import { findTrust } from "../../flows/trust-source.ts";
-import { loadKey, type SigningKey } from "../../sign/key-store.ts";
-import type { Arguments, Run } from "../command.ts";
+import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import type { Io } from "../io.ts";
-import { wantsKeyless } from "../keyless-options.ts";
 import { targetName, wholeNumber } from "../options.ts";
-import { passphrase } from "../passphrase.ts";
+import { signerFrom } from "../signer.ts";
 
 /** `waybill channel allow`: the releaser's word on what may run at a target, until when. */
 export const run: Run = async ({ options }, io) => {
@@ -19,14 +17,26 @@ export const run: Run = async ({ options }, io) => {
   const home = waybillHome(io.env);
   const trust = findTrust(realpathSync(String(options.dir)), options.trust as string | undefined, io.env);
   const policy = trust.origin === "operator" ? trust.policy : undefined;
-  const wanted = { folder: String(options.dir), target, days, retain, home, now: io.now() };
-  const { channel, file } = wantsKeyless(options)
-    ? await (await import("./channel-keyless.ts")).allowKeyless({ ...wanted, trust: policy }, options, io)
-    : allowRelease({
-        ...wanted,
-        ...(policy ? { trust: policy } : {}),
-        key: await storedKey(options, home, io),
-      });
+  const { statements, key } = await signerFrom(options, io);
+  if (!key && !policy)
+    throw new WaybillError(
+      "WB-INPUT-007",
+      "keyless, the number of the statement cannot be told without trust",
+      {
+        hint: "add --trust FILE, the policy that names this identity, or set WAYBILL_TRUST",
+      },
+    );
+  const { channel, file } = await allowRelease({
+    folder: String(options.dir),
+    target,
+    days,
+    retain,
+    home,
+    now: io.now(),
+    trust: policy,
+    signer: statements,
+    ownKey: key?.publicKey,
+  });
   if (options.format === "json") {
     io.out(`${JSON.stringify({ ...channel, file }, null, 2)}\n`);
     return EXIT.allowed;
@@ -38,9 +48,3 @@ export const run: Run = async ({ options }, io) => {
   io.out(`wrote    ${file}\n`);
   return EXIT.allowed;
 };
-
-async function storedKey(options: Arguments["options"], home: string, io: Io): Promise<SigningKey> {
-  const name = String(options.key);
-  const file = options["passphrase-file"] as string | undefined;
-  return loadKey(home, name, await passphrase(io, file, `passphrase of key ${name}`));
-}

@@ -4,16 +4,16 @@ import { openImage } from "../../flows/open-image.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { layoutsOf, registryAccess } from "../image-options.ts";
-import { imageSigner } from "../image-signer.ts";
 import type { Io } from "../io.ts";
 import { wantsKeyless } from "../keyless-options.ts";
+import { signerFrom } from "../signer.ts";
 
 /** `waybill sign IMAGE`: signs an image in its registry or layout, as cosign does. */
 export const run: Run = async (args, io) => {
   const { options, positionals } = args;
   const opened = openImage(positionals[0]!, registryAccess(args, io));
   const layouts = layoutsOf(options.layout, wantsKeyless(options));
-  const signed = await signImage(opened, await imageSigner(options, io), layouts, io.now());
+  const signed = await signImage(opened, await signerFrom(options, io), layouts, io.now());
   return tellSigned(signed, options.format, "signed", io);
 };
 
@@ -25,7 +25,7 @@ export function tellSigned(signed: ImageSigned, format: unknown, verb: string, i
     io.out(`${JSON.stringify(answer, null, 2)}\n`);
     return EXIT.allowed;
   }
-  io.out(`${verb.padEnd(8)}${safeText(image)}  ${io.paint("bold", `sha256:${digest}`)}\n`);
+  io.out(`${verb}  ${safeText(image)}  ${io.paint("bold", `sha256:${digest}`)}\n`);
   if (by && "key" in by) io.out(`with    key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
   if (by && "identity" in by)
     io.out(`as      ${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);

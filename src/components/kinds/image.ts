@@ -59,10 +59,12 @@ async function selectImage(declared: DeclaredComponent, folder: string): Promise
     return problem("oci-layout", "it does not name image layout version 1");
   const index = parseOciManifest(read("index.json") ?? "");
   if (typeof index === "string") return problem("index.json", index);
-  if (!index.isIndex || index.blobs.length !== 1)
-    return problem("index.json", `it names ${index.blobs.length} images and must name one`);
+  // Signatures of the image may lie in its layout; they belong to no release.
+  const images = index.blobs.filter((named) => !isAboutImage(named));
+  if (!index.isIndex || images.length !== 1)
+    return problem("index.json", `it names ${images.length} images and must name one`);
 
-  const queue: Descriptor[] = [index.blobs[0]!];
+  const queue: Descriptor[] = [images[0]!];
   const seen = new Set<string>();
   for (let next = queue.shift(); next; next = queue.shift()) {
     if (seen.has(next.sha256)) continue;
@@ -87,6 +89,12 @@ async function selectImage(declared: DeclaredComponent, folder: string): Promise
     else queue.push(...manifest.blobs);
   }
   return selection;
+}
+
+/** True for signatures and the like: listed with their type, or under the tags that cosign and registries use. */
+function isAboutImage({ annotations, artifactType }: Descriptor): boolean {
+  const name = annotations["org.opencontainers.image.ref.name"] ?? "";
+  return artifactType !== undefined || /^sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name);
 }
 
 function describeImage({ declared, files, read }: DescribeInput): Described | ObservedProblem {
