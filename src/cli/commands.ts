@@ -210,7 +210,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "push",
-    summary: "store the locked release, with its signatures, in a registry as one OCI artifact",
+    summary: "store the locked release and its signatures in a registry",
     operands: "REFERENCE",
     count: [1, 1],
     options: { dir, ...REGISTRY_OPTIONS, format: format("text", "json") },
@@ -220,7 +220,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "pull",
     summary:
-      "fetch a release out of a registry, verify it while it streams, and place it only if it is allowed",
+      "fetch a release from a registry, verified as it streams",
     operands: "REFERENCE",
     count: [1, 1],
     options: {

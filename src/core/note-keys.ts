@@ -189,11 +189,14 @@ function cosignedMessage(text: string, time: number): Buffer {
   return Buffer.from(`cosignature/v1\ntime ${time}\n${text}`);
 }
 
-/** The seconds in a cosignature; undefined when it is too short or the time is no number that JavaScript holds. */
+/** The last second of the year 9999: a later time cannot be written as a date. */
+const LAST_SECOND = 253_402_300_799n;
+
+/** The seconds in a cosignature; undefined when it is too short or the time is none that can be. */
 function cosignatureTime(signature: Uint8Array): number | undefined {
   if (signature.length !== 72) return undefined;
   const time = Buffer.from(signature.buffer, signature.byteOffset, 8).readBigUInt64BE();
-  return time <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(time) : undefined;
+  return time <= LAST_SECOND ? Number(time) : undefined;
 }
 
 function verifyBytes(

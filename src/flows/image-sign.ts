@@ -1,5 +1,5 @@
 import { sign } from "node:crypto";
-import type { Json } from "../core/canonical-json.ts";
+import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { type Hex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
@@ -37,6 +37,9 @@ export interface ImageSigner {
 }
 
 const EMPTY = Buffer.from("{}");
+
+/** Tries to get into a tag while others write it too. */
+const MAX_RACES = 5;
 
 /**
  * Signs an image, or attests something about it, and stores that beside it.
@@ -158,28 +161,33 @@ async function addLayer(
   bytes: Buffer,
   annotations: Record<string, string>,
 ): Promise<string> {
-  const before = await store.read(tag);
-  const layers = [...(before ? layersOf(before, tag) : []), { ...descriptor(mediaType, bytes), annotations }];
-  // An image of which each layer is a file system, as registries of that time demanded.
-  const config = Buffer.from(
-    JSON.stringify({
-      architecture: "",
-      os: "",
-      config: {},
-      rootfs: { type: "layers", diff_ids: layers.map(({ digest }) => digest) },
-    }),
-  );
-  const configType = "application/vnd.oci.image.config.v1+json";
   await store.upload(bytesSource(bytes));
+  const own = { ...descriptor(mediaType, bytes), annotations };
+  for (let race = 0; race < MAX_RACES; race += 1) {
+    const before = await store.read(tag);
+    const others = before ? layersOf(before, tag) : [];
+    if (others.some((layer) => canonicalJson(layer) === canonicalJson(own))) return tag;
+    await storeLayers(store, tag, [...others, own]);
+    // No registry compares before it replaces: whoever signed at the same moment may have taken ours away.
+  }
+  throw new WaybillError("WB-NET-001", `the tag ${tag} of ${store.name} is written by others all the time`, {
+    hint: "run the command again",
+  });
+}
+
+/** Layers as an image of which each is a file system, as registries of that time demanded. */
+async function storeLayers(store: ImageStore, tag: string, layers: { [key: string]: Json }[]): Promise<void> {
+  const diffIds = layers.map(({ digest }) => digest!);
+  const rootfs = { type: "layers", diff_ids: diffIds };
+  const config = Buffer.from(JSON.stringify({ architecture: "", os: "", config: {}, rootfs }));
   await store.upload(bytesSource(config));
   const manifest = {
     schemaVersion: 2,
     mediaType: OCI_MANIFEST,
-    config: descriptor(configType, config),
+    config: descriptor("application/vnd.oci.image.config.v1+json", config),
     layers,
   };
   await store.write(Buffer.from(JSON.stringify(manifest)), OCI_MANIFEST, tag);
-  return tag;
 }
 
 function layersOf(stored: StoredManifest, tag: string): { [key: string]: Json }[] {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -8,7 +8,7 @@ import { sha256 } from "../core/digest.ts";
 import { OCI_INDEX, OCI_MANIFEST } from "../formats/oci.ts";
 import { bytesSource } from "../net/oci/upload.ts";
 import { SIGNATURE } from "../sign/cosign-layer.ts";
-import { keyId } from "../sign/keys.ts";
+import { keyId, publicKeyPem } from "../sign/keys.ts";
 import { makeSimpleSigning, SIMPLE_SIGNING } from "../sign/simple-signing.ts";
 import { keySigner } from "../sign/statement-signer.ts";
 import { IMAGE_SIGNATURE } from "../verify/image-judge.ts";
@@ -198,4 +198,45 @@ test("an identity that can match nothing is told with the one that is meant", as
     verdict.findings[0]!.expected!,
     /^https:\/\/github\.com\/myorg\/agent\/\.github\/workflows\/.+@refs\/heads\/main$/,
   );
+});
+
+test("a trust policy says who may sign images, how many of them, and what else they may sign", async () => {
+  const { opened } = await layout();
+  const other = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  const second = { name: "o", keyId: keyId(other.publicKey), ...other };
+  const file = join(folder, "trust.yaml");
+  const policy = (threshold: number, evidence = "image") =>
+    writeFileSync(
+      file,
+      JSON.stringify({
+        waybillTrust: "v1",
+        version: 1,
+        expires: "2040-01-01T00:00:00Z",
+        principals: [
+          { name: "ann", keys: [{ publicKey: publicKeyPem(pair.publicKey) }] },
+          { name: "bob", keys: [{ publicKey: publicKeyPem(other.publicKey) }] },
+        ],
+        rules: [{ evidence, agents: ["*"], principals: ["ann", "bob"], threshold }],
+      }),
+    );
+  const verdict = async (asked = now) =>
+    verifyImage(opened, {
+      types: [IMAGE_SIGNATURE],
+      signers: await imageSigners(
+        { by: "trust", file, agent: undefined },
+        { trustedRoot: undefined, requireLog: false, now: asked },
+      ),
+    });
+  policy(1);
+  await signImage(opened, signer, ["tag", "referrer"], now);
+  const one = await verdict();
+  assert.deepEqual([one.outcome, one.accepted.map(({ by }) => by)], ["allow", ["ann", "ann"]]);
+  policy(2);
+  const two = await verdict();
+  assert.deepEqual([two.outcome, two.findings[0]?.code], ["deny", "WB-IMAGE-033"]);
+  await signImage(opened, { statements: keySigner(second), key: second }, ["tag"], now);
+  assert.equal((await verdict()).outcome, "allow");
+  policy(1, "sbom");
+  assert.equal((await verdict()).outcome, "deny");
+  await assert.rejects(verdict(new Date("2041-01-01T00:00:00Z")), { code: "WB-INPUT-006" });
 });

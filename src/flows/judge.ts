@@ -5,6 +5,7 @@ import type { Release } from "../core/release.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Allowed } from "../policy/allowed.ts";
 import { decide } from "../policy/decide.ts";
+import { LOG_RULE } from "../verify/log-step.ts";
 import { MODEL_RULES } from "../verify/model-rules.ts";
 import { asksForModels } from "../verify/model-step.ts";
 import { VERIFY_RULES } from "../verify/rules.ts";
@@ -12,7 +13,9 @@ import { verify } from "../verify/verify.ts";
 import { type AgentFolder, openAgentFolder, readBundles } from "./agent-folder.ts";
 import { DoorMemory } from "./door-memory.ts";
 import { collectFacts, type FactsOptions } from "./facts.ts";
+import { LogMemory } from "./log-memory.ts";
 import { signedModels } from "./model-facts.ts";
+import { recordVerdict } from "./record-verdict.ts";
 import { rememberTrust } from "./trust-memory.ts";
 import { findTrust, trustVersions } from "./trust-source.ts";
 
@@ -58,6 +61,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const agent = openAgentFolder(options.folder);
   const trust = findTrust(agent.path, options.trust, options.env);
   const memory = new DoorMemory(options.home);
+  const logMemory = new LogMemory(options.home);
   // Loaded when they are asked for: a start must not wait for what only a review needs.
   const checks: readonly Check[] =
     options.only === "verify" ? [] : (await import("../checks/registry.ts")).CHECKS;
@@ -73,6 +77,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
       ? await signedModels(agent, facts, bundles, options)
       : [],
     trust: versions ? { ...trust, versions } : trust,
+    logs: await logMemory.facts(bundles),
     remembered: atCi ? [] : memory.recall(manifest.agent, target),
     door,
     target,
@@ -82,6 +87,7 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const rules = new Map(
     [
       ...Object.values(VERIFY_RULES),
+      LOG_RULE,
       ...Object.values(MODEL_RULES),
       ...[...INTEGRITY_CHECKS, ...checks].map((check) => check.rule),
     ].map((rule) => [rule.code, rule] as const),
@@ -102,5 +108,12 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
     now: now.getTime(),
   });
   if (verification.remember.length > 0) memory.keep(manifest.agent, target, verification.remember);
+  logMemory.keep(verification.rememberHeads);
+  const unlogged = await recordVerdict(decision.verdict, {
+    home: options.home,
+    manifest: agent.manifest.source.text,
+    policy: trust.policy?.source.text ?? "",
+  });
+  if (unlogged !== undefined) decision.verdict.notes.push(unlogged);
   return { ...decision, agent, facts, level, rules };
 }

@@ -5,6 +5,7 @@ import { JOURNAL_RULES } from "../journal/rules.ts";
 import { BUNDLE_RULES } from "../verify/bundle-rules.ts";
 import { IDENTITY_RULE } from "../verify/identity-lint.ts";
 import { IMAGE_RULES } from "../verify/image-rules.ts";
+import { LOG_RULE } from "../verify/log-step.ts";
 import { MODEL_RULES } from "../verify/model-rules.ts";
 import { VERIFY_RULES } from "../verify/rules.ts";
 
@@ -13,6 +14,7 @@ export const ALL_RULES: readonly Rule[] = [
   ...Object.values(VERIFY_RULES),
   IDENTITY_RULE,
   ...Object.values(BUNDLE_RULES),
+  LOG_RULE,
   ...Object.values(IMAGE_RULES),
   ...Object.values(MODEL_RULES),
   ...Object.values(JOURNAL_RULES),

@@ -3,13 +3,20 @@ import { type Hex, sha256 } from "../core/digest.ts";
 import { type ParsedBundle, signedBytes, verifySignature } from "./bundle.ts";
 import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
 import type { Established } from "./established.ts";
+import type { PrehashVerifier } from "./prehash.ts";
 import { isSubject, readSubjects } from "./statement-subjects.ts";
 
 // What needs no authority: the signature itself and what it is about. Apart from `verify-bundle.ts` so that a
 // program which trusts a key and nothing else loads nothing else.
 
-/** What a bundle must be about: a file by its bytes, or (for statements only) by its digest. */
-export type Artifact = { sha256: Hex } | { bytes: Uint8Array };
+/**
+ * What a bundle must be about: a file by its bytes or by its digest. By the digest a signature over the file itself
+ * is verified only with `prehashed`, where it is by a P-256 key.
+ */
+export type Artifact = { sha256: Hex; prehashed?: PrehashVerifier } | { bytes: Uint8Array };
+
+/** Hash of the bytes that are signed, by Node's name of the algorithm. */
+export type SignedHash = (algorithm: string) => Buffer;
 
 /** A bundle is refused; turned into a `BundleProblem` where the story begins. */
 export class Refusal extends Error {
@@ -72,9 +79,11 @@ export function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: "spki", format: "der" });
 }
 
-/** Verifies the signature, and a stated digest of the file; gives the signed bytes; throws Refusal. */
-export function checkSignature(parsed: ParsedBundle, publicKey: KeyObject, artifact?: Artifact): Uint8Array {
+/** Verifies the signature, and a stated digest of the file; gives the hash of the signed bytes; throws Refusal. */
+export function checkSignature(parsed: ParsedBundle, publicKey: KeyObject, artifact?: Artifact): SignedHash {
   const { content, signature } = parsed;
+  if (content.kind === "message" && artifact && "sha256" in artifact && artifact.prehashed)
+    return checkPrehashed(content.digest, signature, publicKey, artifact.sha256, artifact.prehashed);
   const bytes = artifact && "bytes" in artifact ? artifact.bytes : undefined;
   if (content.kind === "message" && content.digest && bytes) {
     const { algorithm, value } = content.digest;
@@ -86,7 +95,27 @@ export function checkSignature(parsed: ParsedBundle, publicKey: KeyObject, artif
     throw new Refusal("WB-SIGN-012", "it is a signature over a file, and the file is not given");
   const invalid = verifySignature(data, signature, publicKey);
   if (invalid !== null) throw new Refusal("WB-SIGN-003", invalid);
-  return data;
+  return (algorithm) => hash(algorithm, data, "buffer");
+}
+
+function checkPrehashed(
+  stated: { algorithm: string; value: Buffer } | undefined,
+  signature: Buffer,
+  publicKey: KeyObject,
+  sha256: Hex,
+  verify: PrehashVerifier,
+): SignedHash {
+  const digest = Buffer.from(sha256, "hex");
+  if (publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1" || (stated && stated.algorithm !== "sha256"))
+    throw new Refusal("WB-SIGN-012", "it is not over the SHA-256 of a file: give the file");
+  if (stated && !stated.value.equals(digest))
+    throw new Refusal("WB-SIGN-012", "it is a signature over another file");
+  const invalid = verify(digest, signature, publicKey);
+  if (invalid !== null) throw new Refusal("WB-SIGN-003", invalid);
+  return (algorithm) => {
+    if (algorithm === "sha256") return digest;
+    throw new Refusal("WB-LOG-003", "a log entry has another hash than SHA-256: give the file");
+  };
 }
 
 /**

@@ -6,10 +6,19 @@ export const MAX_CHAIN = 10;
 
 const ANY_USAGE = "2.5.29.37.0";
 
+/** Signatures over hashes for which two certificates with one signature can be made: RSA and ECDSA with MD2, MD5, SHA-1. */
+const BROKEN = new Set([
+  "1.2.840.113549.1.1.2",
+  "1.2.840.113549.1.1.4",
+  "1.2.840.113549.1.1.5",
+  "1.3.14.3.2.29",
+  "1.2.840.10045.4.1",
+]);
+
 /** What a chain must hold for. */
 export interface ChainDemand {
-  /** Milliseconds since 1970: every certificate of the path is valid then. */
-  at: number;
+  /** Milliseconds since 1970: every certificate of the path is valid at each of them. */
+  times: readonly number[];
   /** Extended key usage of the signer's certificate. */
   usage: string;
   /** `required`: the certificate must name the usage; `where-present`: it must unless it names none at all. */
@@ -17,8 +26,8 @@ export interface ChainDemand {
 }
 
 /**
- * Finds the path from a certificate to a trusted one and verifies it (RFC 5280 §6, without revocation and name
- * constraints: a critical extension beyond basic constraints, key usages and names refuses the path).
+ * Finds the path from a certificate to a trusted one and verifies it (RFC 5280 §6, without revocation: name
+ * constraints, and a critical extension beyond basic constraints, key usages and names, refuse the path).
  *
  * @param helpers untrusted certificates that may stand between
  * @param anchors trusted certificates: their signatures are not checked, all else is
@@ -89,26 +98,26 @@ export function verifyChain(
   }
   const trusted = anchors.flatMap((each) => ("problem" in each ? [] : [each]));
   const [leaf, ...helpers] = certificates;
-  const demand = { at: at.getTime(), usage: USAGE.codeSigning, usageIs: "where-present" } as const;
+  const demand = { times: [at.getTime()], usage: USAGE.codeSigning, usageIs: "where-present" } as const;
   const path = findPath(leaf!, helpers, trusted, demand);
   return "problem" in path ? path.problem : null;
 }
 
-function leafProblem(leaf: Certificate, { at, usage, usageIs }: ChainDemand): string | null {
+function leafProblem(leaf: Certificate, { times, usage, usageIs }: ChainDemand): string | null {
   const says = usageOf(leaf);
   if ("problem" in says) return says.problem;
-  if (says.notUnderstood) return `a critical extension ${says.notUnderstood} is not understood`;
+  if (says.notUnderstood) return `an extension ${says.notUnderstood} that restricts it is not understood`;
   if (says.digitalSignature === false) return "its key usage does not allow signatures";
   if (says.extended === undefined ? usageIs === "required" : !says.extended.includes(usage))
     return "its extended key usage does not allow this";
-  return timeProblem(leaf, at, "it");
+  return timeProblem(leaf, times, "it");
 }
 
 function issuerProblem(
   issuer: Certificate,
   subject: Certificate,
   below: number,
-  { at, usage }: ChainDemand,
+  { times, usage }: ChainDemand,
 ): string | null {
   const says: Usage | { problem: string } = usageOf(issuer);
   if ("problem" in says) return says.problem;
@@ -116,11 +125,13 @@ function issuerProblem(
   if (says.keyCertSign === false) return "its issuer's key may not sign certificates";
   if (says.pathLength !== undefined && says.pathLength < below)
     return "the path is longer than its authority allows";
-  if (says.notUnderstood) return `a critical extension ${says.notUnderstood} of its issuer is not understood`;
+  if (says.notUnderstood)
+    return `an extension ${says.notUnderstood} that restricts its issuer is not understood`;
   if (says.extended && !says.extended.includes(usage) && !says.extended.includes(ANY_USAGE))
     return "its issuer may not issue certificates for this use";
-  const time = timeProblem(issuer, at, "its issuer");
+  const time = timeProblem(issuer, times, "its issuer");
   if (time !== null) return time;
+  if (BROKEN.has(subject.signedWith)) return "its issuer's signature is over a hash that is broken";
   try {
     return subject.x509.verify(issuer.publicKey) ? null : "its issuer's signature is invalid";
   } catch {
@@ -128,9 +139,16 @@ function issuerProblem(
   }
 }
 
-function timeProblem({ notBefore, notAfter }: Certificate, at: number, who: string): string | null {
-  const moment = new Date(at).toISOString();
-  if (at < notBefore) return `${who} was not valid yet at ${moment}`;
-  // RFC 5280 §4.1.2.5: both ends are included.
-  return at <= notAfter ? null : `${who} was not valid any more at ${moment}`;
+function timeProblem(
+  { notBefore, notAfter }: Certificate,
+  times: readonly number[],
+  who: string,
+): string | null {
+  for (const at of times) {
+    const moment = () => new Date(at).toISOString();
+    if (at < notBefore) return `${who} was not valid yet at ${moment()}`;
+    // RFC 5280 §4.1.2.5: both ends are included. Written so that a date that is none (NaN) is never valid.
+    if (!(at <= notAfter)) return `${who} was not valid any more at ${moment()}`;
+  }
+  return null;
 }

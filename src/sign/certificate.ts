@@ -22,6 +22,8 @@ export interface Certificate {
   publicKey: KeyObject;
   /** SubjectPublicKeyInfo in DER. */
   spki: Buffer;
+  /** Identifier of the algorithm that it is signed with. */
+  signedWith: string;
   /** The signed part, in its pieces: what a certificate transparency log signs leaves one extension out. */
   tbs: { fields: readonly Der[]; extensions: readonly Der[] };
   /** Content of the INTEGER. */
@@ -41,6 +43,7 @@ const OID = {
   keyUsage: "2.5.29.15",
   subjectAltName: "2.5.29.17",
   basicConstraints: "2.5.29.19",
+  nameConstraints: "2.5.29.30",
   extendedKeyUsage: "2.5.29.37",
   fulcioIssuer: "1.3.6.1.4.1.57264.1.1",
   fulcioIssuerV2: "1.3.6.1.4.1.57264.1.8",
@@ -68,7 +71,7 @@ export function readCertificate(der: Buffer): Certificate | { problem: string } 
 }
 
 function parse(der: Buffer): Certificate {
-  const [tbs, , signature] = childrenOf(readDer(der, TAG.sequence));
+  const [tbs, algorithm, signature] = childrenOf(readDer(der, TAG.sequence));
   expect(signature, TAG.bitString);
   const fields = childrenOf(expect(tbs, TAG.sequence));
   // Version 3 is written out; older versions have no extensions and are not issued to signers.
@@ -79,10 +82,14 @@ function parse(der: Buffer): Certificate {
   const listed = fields.find((field) => field.tag === contextTag(3));
   const extensions = listed ? childrenOf(readDer(listed.content, TAG.sequence)) : [];
   const x509 = new X509Certificate(der);
+  // Node takes a PEM text anywhere in the bytes before it takes them as DER: a certificate hidden in an extension of
+  // another one would lend it its key and its signature.
+  if (!x509.raw.equals(der)) throw new DerError("not one certificate in DER");
   return {
     der,
     x509,
-    publicKey: x509.publicKey,
+    publicKey: acceptedKey(x509.publicKey),
+    signedWith: oidOf(childrenOf(expect(algorithm, TAG.sequence))[0]),
     spki: expect(spki, TAG.sequence).raw,
     tbs: { fields, extensions },
     serial: expect(serial, TAG.integer).content,
@@ -94,10 +101,24 @@ function parse(der: Buffer): Certificate {
   };
 }
 
+/** Keys that cannot be forged and cost little to verify by; throws DerError. */
+function acceptedKey(key: KeyObject): KeyObject {
+  const { namedCurve, modulusLength = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === "ec" && namedCurve === undefined)
+    throw new DerError("its key is on a curve of its own");
+  if (key.asymmetricKeyType?.startsWith("rsa")) {
+    if (modulusLength < 2048 || modulusLength > 8192)
+      throw new DerError("its RSA key does not have 2048 to 8192 bits");
+    if (publicExponent >= 1n << 32n) throw new DerError("its RSA key has a large exponent");
+  }
+  return key;
+}
+
 function readExtensions(list: readonly Der[]): Certificate["extensions"] {
   const extensions = new Map<string, { critical: boolean; value: Buffer }>();
   for (const each of list) {
     const parts = childrenOf(each, TAG.sequence);
+    if (parts.length > 3) throw new DerError("an extension of too many parts");
     const oid = oidOf(parts[0]);
     const flag = parts.length === 3 ? expect(parts[1], TAG.boolean) : undefined;
     const critical = flag !== undefined && flag.content[0] !== 0;
@@ -120,7 +141,7 @@ export interface Usage {
   extended?: readonly string[];
   /** The extended key usage is critical. */
   extendedCritical: boolean;
-  /** A critical extension that is not understood. */
+  /** A critical extension that is not understood, or name constraints, critical or not: they are not evaluated. */
   notUnderstood?: string;
 }
 
@@ -150,10 +171,20 @@ export function usageOf(certificate: Certificate): Usage | { problem: string } {
       usage.extendedCritical = extended.critical;
     }
     for (const [oid, { critical }] of extensions)
-      if (critical && !UNDERSTOOD.has(oid)) usage.notUnderstood = oid;
+      if ((critical && !UNDERSTOOD.has(oid)) || oid === OID.nameConstraints) usage.notUnderstood = oid;
     return usage;
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** The identifier that a certificate gives its key (RFC 5280 §4.2.1.2); undefined without one, or a malformed one. */
+export function subjectKeyIdOf({ extensions }: Certificate): Buffer | undefined {
+  const extension = extensions.get(OID.subjectKeyId);
+  try {
+    return extension && readDer(extension.value, TAG.octetString).content;
+  } catch {
+    return undefined;
   }
 }
 

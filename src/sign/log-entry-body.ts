@@ -1,5 +1,6 @@
 import type { Json } from "../core/canonical-json.ts";
 import { JsonSyntaxError, parseStrictJson } from "../core/strict-json.ts";
+import type { SignedHash } from "./bundle-signature.ts";
 import { bytesOf, type Fields, fieldsOf, listOf, optional, ShapeError, textOf } from "./json-shape.ts";
 import type { LogEntry } from "./log-entry.ts";
 
@@ -8,10 +9,10 @@ export interface Logged {
   signature: Buffer;
   /** DER of the signer's certificate, or SubjectPublicKeyInfo of the key. */
   verifier: Buffer;
-  /** Hash of the bytes that are signed: the file, or the PAE of a statement. By Node's name of the algorithm. */
-  signedHash(algorithm: string): Buffer;
+  /** Of the file, or of the PAE of a statement. */
+  signedHash: SignedHash;
   /** Hash of a statement's payload; absent for a signature over a file. */
-  payloadHash?(algorithm: string): Buffer;
+  payloadHash?: SignedHash;
   payloadType?: string;
 }
 
@@ -107,7 +108,7 @@ function onlySignature(value: Json | undefined): Fields {
   return fieldsOf(list[0], "signatures");
 }
 
-function payloadHash(logged: Logged): (algorithm: string) => Buffer {
+function payloadHash(logged: Logged): SignedHash {
   if (logged.payloadHash === undefined)
     throw new ShapeError("it is about a statement, the bundle about a file");
   return logged.payloadHash;
@@ -125,7 +126,7 @@ function sameHash(
   fields: Fields,
   key: "value" | "digest",
   encoding: "hex" | "base64",
-  expected: (algorithm: string) => Buffer,
+  expected: SignedHash,
 ): void {
   const name = textOf(fields.algorithm, "algorithm", 32);
   const algorithm = Object.hasOwn(HASHES, name) ? HASHES[name] : undefined;

@@ -20,18 +20,22 @@ export interface CheckedEntry {
  *
  * - SET (Rekor v1): the log's signature over body, time, log and index; the log's window covers that time.
  * - Proof: a checkpoint that the log signed under its name, whose root and size the proof leads to.
- *   Checkpoints may bear other signatures; those of trusted witnesses give times.
+ *   Checkpoints may bear other signatures; those of trusted witnesses give times. The log itself gives none: one of
+ *   the times known by others must lie within its window.
  * - What is not signed must agree with what is: `rootHash` and `treeSize` with the checkpoint, and in Rekor v2, where
  *   there is one index only, both indexes.
  *
  * @param log the one that the entry names
- * @returns never throws for any bytes
+ * @param stamped times of the signature by timestamp authorities
+ * @returns undefined where nothing says when a log that is trusted no longer made the entry: whoever has its old key
+ *   can make such entries, and they count as those of an unknown log. Never throws for any bytes
  */
 export function checkLogEntry(
   entry: LogEntry,
   log: LogAuthority,
-  witnesses: readonly NoteVerifier[] = [],
-): CheckedEntry | BundleProblem {
+  witnesses: readonly NoteVerifier[],
+  stamped: readonly SigningTime[],
+): CheckedEntry | BundleProblem | undefined {
   const { promise, proof } = entry;
   const logId = entry.logId.toString("hex");
   const times: SigningTime[] = [];
@@ -49,6 +53,12 @@ export function checkLogEntry(
   }
   const checked = checkProof(entry, proof, proof.checkpoint, log, witnesses);
   if (typeof checked === "string") return { code: "WB-LOG-002", detail: checked };
+  if (promise === undefined) {
+    const known = [...stamped, ...checked.times];
+    if (known.length === 0 && log.end !== undefined) return undefined;
+    if (known.length > 0 && !known.some(({ at }) => covers(log, at)))
+      return { code: "WB-LOG-002", detail: "the log was not trusted when the signature was made" };
+  }
   // A SET covers the index over all shards; without one only the proof's index is proved.
   const index = promise === undefined ? proof.logIndex : entry.logIndex;
   return {

@@ -33,6 +33,9 @@ export interface InclusionProof {
   checkpoint?: string;
 }
 
+/** The last second of the year 9999: what lies beyond is no time. */
+const LAST_SECOND = 253_402_300_799;
+
 /** Most bytes of a logged body: an intoto entry carries certificates, never the payload. */
 const MAX_BODY = 1 << 20;
 
@@ -56,11 +59,17 @@ export function readLogEntry(value: Json, at: string): LogEntry {
     logId: bytesOf(fieldsOf(entry.logId, `${at}.logId`, ["keyId"]).keyId, `${at}.logId.keyId`, 64),
     kind: textOf(kindVersion.kind, `${at}.kindVersion.kind`, 64),
     version: textOf(kindVersion.version, `${at}.kindVersion.version`, 64),
-    integratedTime: countOf(optional(entry, "integratedTime") ?? 0, `${at}.integratedTime`),
+    integratedTime: readSeconds(optional(entry, "integratedTime"), `${at}.integratedTime`),
     ...(promise === undefined ? {} : { promise: readPromise(promise, `${at}.inclusionPromise`) }),
     ...(proof === undefined ? {} : { proof: readProof(proof, `${at}.inclusionProof`) }),
     body: bytesOf(entry.canonicalizedBody, `${at}.canonicalizedBody`, MAX_BODY),
   };
+}
+
+function readSeconds(value: Json | undefined, at: string): number {
+  const seconds = countOf(value ?? 0, at);
+  if (seconds > LAST_SECOND) throw new ShapeError(`${at}: after the year 9999`);
+  return seconds;
 }
 
 function readPromise(value: Json, at: string): Buffer {

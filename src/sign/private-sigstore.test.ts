@@ -137,6 +137,10 @@ export interface TimestampOptions {
   /** Puts the signer's certificate into the timestamp. */
   embed?: boolean;
   wrongDigest?: boolean;
+  /** Leaves out which certificate the signer's is, or names another one. */
+  names?: "nobody" | Issued;
+  /** Names the signer by this subject key identifier. */
+  keyId?: Buffer;
 }
 
 /** The whole of it; times are milliseconds since 1970. */
@@ -254,15 +258,19 @@ export class PrivateSigstore {
     );
     const attribute = (id: string, value: Buffer) => seq(oid(id), der(0x31, value));
     const digest = hash("sha256", options.wrongDigest ? Buffer.from("x") : info, "buffer");
+    const named = options.names ?? by;
     const attributes = Buffer.concat([
       attribute("1.2.840.113549.1.9.3", oid("1.2.840.113549.1.9.16.1.4")),
       attribute("1.2.840.113549.1.9.4", octets(digest)),
+      named === "nobody"
+        ? Buffer.alloc(0)
+        : attribute("1.2.840.113549.1.9.16.2.47", seq(seq(seq(octets(hash("sha256", named.der, "buffer")))))),
     ]);
     const signature = sign("sha256", der(0x31, attributes), (options.keys ?? by).privateKey);
     const { serial, issuer } = namesOf(by.der);
     const signer = seq(
-      number(1),
-      seq(issuer, serial),
+      number(options.keyId ? 3 : 1),
+      options.keyId ? der(0x80, options.keyId) : seq(issuer, serial),
       SHA256,
       der(0xa0, attributes),
       SIGNED_WITH,

@@ -1,5 +1,5 @@
 import { constants, hash, type KeyObject, verify } from "node:crypto";
-import { type Certificate, readCertificate, USAGE, usageOf } from "./certificate.ts";
+import { type Certificate, readCertificate, subjectKeyIdOf, USAGE, usageOf } from "./certificate.ts";
 import { findPath } from "./certificate-chain.ts";
 import {
   childrenOf,
@@ -53,14 +53,15 @@ export interface Timestamp {
   /** The TSTInfo, and the digest of it that was signed. */
   info: Buffer;
   digestAlgorithm: string;
-  signer: { issuer: Buffer; serial: Buffer };
+  /** How it names the certificate of its signer. */
+  signer: { issuer: Buffer; serial: Buffer } | { keyId: Buffer };
   signatureAlgorithm: { key: string; digest: string };
   signature: Buffer;
   /** Signed attributes as they are signed: tagged as a SET. */
   attributes: Buffer;
   messageDigest: Buffer;
-  /** Hash of the signer's certificate as the signer states it (RFC 2634, RFC 5816). */
-  certificateHash?: { algorithm: string; digest: Buffer };
+  /** Hash of the signer's certificate as the signer states it (RFC 2634, RFC 5816): its name above is not signed. */
+  certificateHash: { algorithm: string; digest: Buffer };
   /** Certificates that came along; untrusted. */
   certificates: readonly Certificate[];
 }
@@ -74,7 +75,7 @@ export type TimestampResult =
 /**
  * Verifies a timestamp over a signature: its imprint, its signer (the leaf of a trusted authority, or a certificate
  * that came along and is issued by one that lists no leaf), the chain and the authority's window at the time that
- * it states, the extended key usage, the signature.
+ * it states, the extended key usage (critical and the only one: RFC 3161 §2.3), the signature.
  *
  * @param der TimeStampResp
  * @param data what must have been timestamped: the bytes of the bundle's signature
@@ -112,8 +113,11 @@ function invalid(problem: string): TimestampResult {
 
 /** The signer's certificate, where this authority is the one: as it lists it, else among those that came along. */
 function signerOf(timestamp: Timestamp, { chain }: CertificateAuthority): Certificate | undefined {
+  const { signer } = timestamp;
   const isNamed = (each: Certificate) =>
-    each.issuer.equals(timestamp.signer.issuer) && each.serial.equals(timestamp.signer.serial);
+    "keyId" in signer
+      ? subjectKeyIdOf(each)?.equals(signer.keyId)
+      : each.issuer.equals(signer.issuer) && each.serial.equals(signer.serial);
   const listed = chain.find(isNamed);
   if (listed) return listed;
   const first = usageOf(chain[0]!);
@@ -132,17 +136,18 @@ function problemOf(
   if (!covers(authority, at)) return `${authority.name} was not trusted at ${new Date(at).toISOString()}`;
   const usage = usageOf(signer);
   if ("problem" in usage) return usage.problem;
-  const anchors = authority.chain.filter((each) => each !== signer);
-  const demand = { at, usage: USAGE.timeStamping, usageIs: "required" } as const;
+  if (!usage.extendedCritical || usage.extended?.length !== 1)
+    return "the certificate of its signer is not for timestamps alone";
+  const demand = { times: [at], usage: USAGE.timeStamping, usageIs: "required" } as const;
   // A chain of one certificate is that of an authority which trusts its leaf and nothing above.
-  const path = findPath(signer, [], anchors.length === 0 ? [signer] : anchors, demand);
+  const path = findPath(signer, authority.chain.slice(0, -1), authority.chain.slice(-1), demand);
   if ("problem" in path) return `the certificate of its signer is refused: ${path.problem}`;
   return signatureProblem(timestamp, signer);
 }
 
 function signatureProblem(timestamp: Timestamp, signer: Certificate): string | null {
   const stated = timestamp.certificateHash;
-  if (stated && !hash(stated.algorithm, signer.der, "buffer").equals(stated.digest))
+  if (!hash(stated.algorithm, signer.der, "buffer").equals(stated.digest))
     return "it names another certificate than its signer's";
   if (!hash(timestamp.digestAlgorithm, timestamp.info, "buffer").equals(timestamp.messageDigest))
     return "its content is not what was signed";
@@ -217,7 +222,6 @@ function readSigner(
   | "certificateHash"
 > {
   const [, sid, digestAlgorithm, attributes, signatureAlgorithm, signature] = childrenOf(value, TAG.sequence);
-  const [issuer, serial] = childrenOf(expect(sid, TAG.sequence));
   const signed = expect(attributes, contextTag(0));
   const found = readAttributes(signed);
   const contentType = found.get(OID.contentType);
@@ -225,20 +229,23 @@ function readSigner(
     throw new DerError("its signed attributes are of something else");
   const known = SIGNATURES[oidOf(childrenOf(expect(signatureAlgorithm, TAG.sequence))[0])];
   if (known === undefined) throw new DerError("a signature algorithm that is not known");
-  const certificateHash = readCertificateHash(found);
   return {
-    signer: {
-      issuer: expect(issuer, TAG.sequence).raw,
-      serial: expect(serial, TAG.integer).content,
-    },
+    signer: readSignerName(sid),
     digestAlgorithm: digestOf(digestAlgorithm),
     signatureAlgorithm: known,
     signature: expect(signature, TAG.octetString).content,
     // RFC 5652 §5.4: signed as the SET that it is, not under the tag that it bears here.
     attributes: Buffer.concat([Buffer.from([TAG.set]), signed.raw.subarray(1)]),
     messageDigest: expect(found.get(OID.messageDigest), TAG.octetString).content,
-    ...(certificateHash === undefined ? {} : { certificateHash }),
+    certificateHash: readCertificateHash(found),
   };
+}
+
+/** SignerIdentifier (RFC 5652 §5.3): issuer and serial number, or the subject key identifier. */
+function readSignerName(sid: Der | undefined): Timestamp["signer"] {
+  if (sid?.tag === contextTag(0, false)) return { keyId: sid.content };
+  const [issuer, serial] = childrenOf(expect(sid, TAG.sequence));
+  return { issuer: expect(issuer, TAG.sequence).raw, serial: expect(serial, TAG.integer).content };
 }
 
 /** First value of each attribute by its identifier. */
@@ -255,12 +262,12 @@ function readAttributes(set: Der): Map<string, Der> {
   return found;
 }
 
-/** ESSCertID (SHA-1) and ESSCertIDv2, of the first certificate: the signer's. */
+/** ESSCertID (SHA-1) or ESSCertIDv2, of the first certificate: the signer's. One is demanded (RFC 3161 §2.4.2). */
 function readCertificateHash(attributes: ReadonlyMap<string, Der>): Timestamp["certificateHash"] {
   const second = attributes.get(OID.signingCertificateV2);
   const first = attributes.get(OID.signingCertificate);
   const value = second ?? first;
-  if (value === undefined) return undefined;
+  if (value === undefined) throw new DerError("its signed attributes do not name the signer's certificate");
   const [list] = childrenOf(value, TAG.sequence);
   const [id] = childrenOf(expect(list, TAG.sequence));
   const parts = childrenOf(expect(id, TAG.sequence));

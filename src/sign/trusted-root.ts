@@ -159,6 +159,8 @@ function readWindow(value: Json | undefined, at: string): Window {
 function readTime(value: Json | undefined, at: string): number {
   const match = RFC3339.exec(textOf(value, at, 40));
   const whole = match === null ? Number.NaN : Date.parse(`${match[1]}Z`);
-  if (match === null || Number.isNaN(whole)) throw new ShapeError(`${at}: not a time in UTC`);
+  // Date.parse takes 31 February for 3 March.
+  if (match === null || Number.isNaN(whole) || !new Date(whole).toISOString().startsWith(match[1]!))
+    throw new ShapeError(`${at}: not a time in UTC`);
   return whole + Math.floor(Number(`0.${match[2] ?? "0"}`) * 1000);
 }

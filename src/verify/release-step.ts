@@ -5,7 +5,7 @@ import type { Release } from "../core/release.ts";
 import { RELEASE_TYPE } from "../core/release.ts";
 import type { SignedBy } from "../core/verdict.ts";
 import { readReleaseStatement } from "../evidence/release.ts";
-import type { Established } from "../sign/established.ts";
+import type { Established, LogInclusion } from "../sign/established.ts";
 import { lintIdentity } from "./identity-lint.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { judge, type SignedStatement } from "./signed.ts";
@@ -34,6 +34,8 @@ const STEP: readonly RuleName[] = [
 export interface ReleaseSignatures {
   results: CheckResult[];
   signedBy: SignedBy[];
+  /** Where those signatures were proved to be logged. */
+  logged: LogInclusion[];
   /** When the first of their keys stops counting, in milliseconds since 1970. */
   until: number;
 }
@@ -59,12 +61,13 @@ export function releaseSignatures(
     const results = STEP.map((name) => notEvaluated(name, reason, `${signed.length} signatures found`));
     if (signed.length + evidence.malformed.length === 0)
       results[0] = failed("unsigned", [finding("unsigned", "the release is not signed")], "no bundle found");
-    return { results, signedBy: [], until: Number.NEGATIVE_INFINITY };
+    return { results, signedBy: [], logged: [], until: Number.NEGATIVE_INFINITY };
   }
   const { agent } = release.document;
   const findings: { rule: RuleName; finding: Finding }[] = [];
   const signedBy: SignedBy[] = [];
   const witnessed: string[] = [];
+  const logged: LogInclusion[] = [];
   let until = Number.POSITIVE_INFINITY;
   const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
     findings.push({ rule, finding: finding(rule, message, more) });
@@ -102,6 +105,7 @@ export function releaseSignatures(
     else if (signer.ok) {
       signedBy.push({ principal: signer.principal, ...signer.with });
       if (hasQuorum(trust, signer.established)) witnessed.push(signer.principal);
+      logged.push(...signer.established.logged);
       until = Math.min(until, signer.notAfter);
     } else add(signer.rule, sentence(bundle.file, signer.rule, signer.detail), at);
   }
@@ -119,6 +123,7 @@ export function releaseSignatures(
           : { code: VERIFY_RULES[name].code, status: "pass", coverage },
       ),
       signedBy,
+      logged,
       until,
     };
   if (signedBy.length > 0) add("threshold", `not enough principals have signed: ${missing}`);
@@ -129,7 +134,7 @@ export function releaseSignatures(
     if (own.length > 0) return failed(name, own, coverage);
     return notEvaluated(name, `${VERIFY_RULES[first].code} failed first`, coverage);
   });
-  return { results, signedBy: [], until: Number.NEGATIVE_INFINITY };
+  return { results, signedBy: [], logged: [], until: Number.NEGATIVE_INFINITY };
 }
 
 /** Whether enough principals' signatures were seen by enough witnesses; where trust names none, nothing is asked. */

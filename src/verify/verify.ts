@@ -6,6 +6,7 @@ import type { Release } from "../core/release.ts";
 import type { TrustOrigin } from "../core/verdict.ts";
 import { channelFreshness } from "./channel-step.ts";
 import { lockAgrees, lockExists, settingsAgree } from "./lock-steps.ts";
+import { LOG_RULE, type LogFacts, logConsistency, type SeenHead } from "./log-step.ts";
 import { MODEL_RULES } from "./model-rules.ts";
 import { modelSignatures, type SignedModel } from "./model-step.ts";
 import { releaseSignatures } from "./release-step.ts";
@@ -31,6 +32,8 @@ export interface VerifyFacts {
   trust: { origin: TrustOrigin; policy?: Trust; versions?: TrustVersions };
   /** Channel statements that this door has accepted before. */
   remembered: readonly BundleText[];
+  /** Heads of logs that this door has accepted before, and what can be proved about them. */
+  logs?: LogFacts;
   door: Door;
   target: string;
   level: Level;
@@ -45,6 +48,8 @@ export interface Verification {
   verified?: Verified<Release>;
   /** Channel bundles for the door to keep. */
   remember: BundleText[];
+  /** Heads of logs for the door to keep. */
+  rememberHeads: SeenHead[];
   /** True when the door should remember the trust policy as the one that it accepted last. */
   acceptTrust: boolean;
   /** What the results rest on and cannot prove, for people. */
@@ -63,20 +68,19 @@ export function verify(facts: VerifyFacts): Verification {
     const steps = Object.values(VERIFY_RULES)
       .slice(1)
       .map((rule) => skipped(rule.code));
+    if (facts.door !== "ci") steps.push(skipped(LOG_RULE.code));
     const integrity = INTEGRITY_CHECKS.map((check) => check.run(folder));
     return {
       results: [lockExists(lock), ...integrity, ...(facts.door === "ci" ? steps.slice(0, 2) : steps)],
-      remember: [],
-      acceptTrust: false,
-      notes: [],
+      ...NOTHING_TO_KEEP,
     };
   }
 
   const results = [lockExists(lock), lockAgrees(lock), settingsAgree(lock, manifest)];
   results.push(...INTEGRITY_CHECKS.map((check) => check.run(folder)));
-  if (results[1]!.status === "fail") return { results, remember: [], acceptTrust: false, notes: [] };
+  if (results[1]!.status === "fail") return { results, ...NOTHING_TO_KEEP };
   const release = releaseOf(lock);
-  if (facts.door === "ci") return { results, release, remember: [], acceptTrust: false, notes: [] };
+  if (facts.door === "ci") return { results, release, ...NOTHING_TO_KEEP };
 
   const evidence = readStatements(facts.bundles);
   const { policy } = facts.trust;
@@ -93,13 +97,20 @@ export function verify(facts: VerifyFacts): Verification {
     strict,
   });
   results.push(...channel.results);
-  const notes = [...version.notes, ...channel.notes];
+  const log = logConsistency(signatures.logged, facts.logs ?? { remembered: [], proofs: [] });
+  results.push(log.result);
+  const notes = [...version.notes, ...channel.notes, ...log.notes];
   // What a folder's own trust accepts says nothing: it must not become what this door goes by.
   const acceptTrust = facts.trust.origin === "operator" && version.accepted;
-  const remember = acceptTrust ? channel.remember : [];
+  const keep = {
+    remember: acceptTrust ? channel.remember : [],
+    rememberHeads: acceptTrust ? log.remember : [],
+    acceptTrust,
+    notes,
+  };
 
   const unproved = results.some((r) => r.status !== "pass" && !isLater(r.code, strict));
-  if (unproved || !policy) return { results, release, remember, acceptTrust, notes };
+  if (unproved || !policy) return { results, release, ...keep };
   // Below strict a channel statement may be past its end and yet not block: then it bounds nothing.
   const current = channel.results.every((result) => result.status === "pass");
   const validUntil = Math.min(
@@ -111,11 +122,11 @@ export function verify(facts: VerifyFacts): Verification {
     results,
     release,
     verified: markVerified(release, signatures.signedBy, validUntil),
-    remember,
-    acceptTrust,
-    notes,
+    ...keep,
   };
 }
+
+const NOTHING_TO_KEEP = { remember: [], rememberHeads: [], acceptTrust: false, notes: [] };
 
 /** A step that the missing lock kept from being looked at. */
 function skipped(code: string): CheckResult {

@@ -37,11 +37,15 @@ export function parseReference(text: string): ImageReference {
   const named = at === -1 ? text : text.slice(0, at);
   const slash = named.indexOf("/");
   const first = slash === -1 ? "" : named.slice(0, slash);
-  const hasHost = /[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase();
+  const hasHost = /[.:]/.test(first) || first === "localhost";
   const host = hasHost ? first : "docker.io";
   if (!HOST.test(host)) throw wrong("its first part is not a host name");
   const port = /:(\d+)$/.exec(host)?.[1];
   if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) throw wrong("its port is none");
+  // `127.1` and `0x7f.1` are this machine to whoever resolves them, and `1.2.3.999` is nothing.
+  const plain = URL.canParse(`https://${host}/`) ? new URL(`https://${host}/`).hostname : "";
+  if (plain !== host.toLowerCase().replace(/:\d+$/, ""))
+    throw wrong("its host is not written plainly", "write a name, or an IP address in its usual form");
   const rest = hasHost ? named.slice(slash + 1) : named;
   const colon = rest.indexOf(":");
   const path = colon === -1 ? rest : rest.slice(0, colon);
