@@ -27,7 +27,7 @@ const LAYER: Record<string, number> = {
 };
 /** Facts and `now` in, data out. */
 const PURE = new Set(["core", "verify", "policy", "checks"]);
-const PURE_IMPORTS = new Set(["node:crypto", "zod", "yaml", "@sigstore/verify", "@sigstore/bundle"]);
+const PURE_IMPORTS = new Set(["node:crypto", "zod", "yaml"]);
 const SRC = import.meta.dirname;
 
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])([\w@#./:-]+)\1/g;

@@ -53,7 +53,7 @@ test("malformed checkpoints are refused", () => {
       "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I",
     ].map((root): [string, RegExp] => [
       TEXT.replace("CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=", root),
-      /root/,
+      /the root/,
     ]),
   ];
   for (const [text, why] of cases) refused(parseCheckpoint(text), why);

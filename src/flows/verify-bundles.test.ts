@@ -84,21 +84,26 @@ test("by an identity: subject and issuer, both exactly, with the roots loaded on
   bundlesOutputSchema.parse(JSON.parse(JSON.stringify(outcomes)));
   for (const wrong of [{ subject: "https://ci.test/job" }, { issuer: "https://issuer.test/" }])
     assert.deepEqual(codes(await ask([keyless], { ...identity, ...wrong }, more)), ["WB-SIGN-002"]);
-  assert.deepEqual(codes(await ask([keyless], identity, { trustedRoot: "sigstore-public" })), ["WB-LOG-001"]);
+  assert.deepEqual(codes(await ask([keyless], identity, { trustedRoot: "sigstore-public" })), [
+    "WB-SIGN-011",
+  ]);
   assert.deepEqual(codes(await ask([ours], identity, more)), ["WB-SIGN-002"]);
 });
 
-test("a job that cannot be done is an error: no such file, no such root, a digest for a signed file", async () => {
-  const message = put(
-    "message.json",
-    bundleOf({ file: Buffer.from("x") }, signature, { privateKey, publicKey }),
-  );
+test("a signature over a file is verified by the file's digest", async () => {
+  const pair = { privateKey, publicKey };
+  const file = Buffer.from("the artifact");
+  const message = put("message.json", bundleOf({ file }, signThing(pair, { file }).signature, pair));
+  const forged = put("forged.json", bundleOf({ file }, signature, pair));
+  const by = (of: string) => ask([message, forged], byKey, { artifact: { sha256: sha256(of) } });
+  assert.deepEqual(codes(await by("the artifact")), ["accepted", "WB-SIGN-003"]);
+  assert.deepEqual(codes(await by("x")), ["WB-SIGN-012", "WB-SIGN-012"]);
+});
+
+test("a job that cannot be done is an error: no such file, no such root", async () => {
   await assert.rejects(ask([join(dir, "none")], byKey), { code: "WB-INPUT-001" });
   await assert.rejects(ask([ours], identity, { trustedRoot: ours }), { code: "WB-INPUT-006" });
   await assert.rejects(ask([ours], identity, { trustedRoot: artifact }), { code: "WB-INPUT-005" });
-  await assert.rejects(ask([message], byKey, { artifact: { sha256: sha256("x") } }), {
-    code: "WB-INPUT-007",
-  });
 });
 
 test("by a trust policy: its key, and only for what its rules allow", async () => {

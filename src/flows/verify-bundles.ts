@@ -1,6 +1,5 @@
 import type { KeyObject } from "node:crypto";
 import type { Hex } from "../core/digest.ts";
-import { WaybillError } from "../core/errors.ts";
 import type { Finding, Rule } from "../core/finding.ts";
 import { readFileBounded, readTextBounded } from "../hash/read-file.ts";
 import { MAX_NAMED_BUNDLE_BYTES, type ParsedBundle, parseBundle } from "../sign/bundle.ts";
@@ -71,7 +70,8 @@ export interface LoadedPolicy {
 /**
  * Verifies bundles that lie in files, each against the same policy and artifact.
  *
- * @throws WaybillError WB-INPUT-001..004 a file, WB-INPUT-005/006 a trusted root or trust policy
+ * @throws WaybillError WB-INPUT-001..004 a file, WB-INPUT-005/006 a trusted root or trust policy, WB-INPUT-018 a
+ *   signature over a file is to be verified by the file's digest and `@noble/curves` is not installed
  */
 export async function verifyBundles(request: BundlesRequest): Promise<BundleOutcome[]> {
   const policy = await loadPolicy(request);
@@ -101,14 +101,11 @@ export async function loadPolicy(request: BundlesRequest): Promise<LoadedPolicy>
   switch (signer.by) {
     case "key":
       return { authority: { roots, findKey: () => signer.publicKey, requireLog }, judge: acceptKey };
-    case "identity": {
-      // A certificate's issuer is trusted not to sign unseen: where there are logs, it must be in one.
-      const logs = roots.some(({ root }) => root.tlogs.length > 0);
+    case "identity":
       return {
-        authority: { roots, findKey: () => undefined, requireLog: requireLog || logs },
+        authority: { roots, findKey: () => undefined, requireLog },
         judge: (found) => judgeIdentity(found, signer),
       };
-    }
     case "trust": {
       const { trustPolicy } = await import("./verify-bundles-trust.ts");
       return trustPolicy(request);
@@ -164,7 +161,7 @@ async function verifyOne(
   if ("problem" in parsed) return refused({ code: "WB-SIGN-010", detail: parsed.problem });
   if (request.signer.by === "key" && parsed.signer.kind !== "key")
     return refused({ code: "WB-SIGN-002", detail: NOT_BY_KEY });
-  const established = verify(parsed, artifact?.of(parsed));
+  const established = verify(parsed, await artifact?.of(parsed));
   if ("problem" in established) return refused(established.problem);
   const { signer, times, logged } = established;
   const predicateType = predicateTypeOf(parsed);
@@ -227,7 +224,7 @@ function predicateTypeOf({ content }: ParsedBundle): string | undefined {
 
 /** The artifact, read when a bundle first needs it. */
 interface LazyArtifact {
-  of(parsed: ParsedBundle): Artifact;
+  of(parsed: ParsedBundle): Promise<Artifact>;
 }
 
 function loadArtifact(artifact: BundlesRequest["artifact"]): LazyArtifact | undefined {
@@ -235,17 +232,16 @@ function loadArtifact(artifact: BundlesRequest["artifact"]): LazyArtifact | unde
   if ("sha256" in artifact) {
     const { sha256 } = artifact;
     return {
-      of: ({ content }) => {
+      of: async ({ content }) => {
         if (content.kind === "dsse") return { sha256 };
-        throw new WaybillError("WB-INPUT-007", "a signature over a file cannot be verified with its digest", {
-          hint: "give the file: --artifact FILE",
-        });
+        const { loadPrehashVerifier } = await import("../sign/prehash.ts");
+        return { sha256, prehashed: await loadPrehashVerifier() };
       },
     };
   }
   let bytes: Buffer | undefined;
   return {
-    of: () => {
+    of: async () => {
       bytes ??= readFileBounded(artifact.file, MAX_ARTIFACT_BYTES, { follow: true });
       return { bytes };
     },

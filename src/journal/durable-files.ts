@@ -99,8 +99,8 @@ async function writeOne(path: string, data: string | Uint8Array): Promise<void> 
   }
 }
 
-/** As in hash/atomic-write.ts: Windows has no such call, and some file systems refuse it for folders. */
-async function syncFolder(folder: string): Promise<void> {
+/** Makes the names in a folder durable. Windows has no such call, and some file systems refuse it for folders. */
+export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(folder, "r");
   try {

@@ -14,8 +14,10 @@ export interface LogService {
   folder: string;
   /** Name of the principal whose key or certificate this is; a sentence for the client where trust names none. */
   principalOf(entry: Entry): { principal: string } | { problem: string };
-  /** Logs an entry that was verified; gives its TransparencyLogEntry. */
-  append(entry: { body: string; digest: Buffer; keyId: string }): Promise<Json>;
+  /** True for an entry that is in the log. */
+  isKnown(body: string): boolean;
+  /** Logs an entry that was verified; gives its TransparencyLogEntry. One that is known is not logged again. */
+  append(body: string, entry: Entry): Promise<Json>;
   /** Makes an access durable before it is answered. */
   observe(access: {
     who: string;
@@ -26,6 +28,9 @@ export interface LogService {
   /** A refusal of somebody unknown is counted and nothing else. */
   countRefusal(): void;
 }
+
+/** google.rpc.Code of each status that is answered (googleapis, google/rpc/code.proto). */
+const RPC_CODES: Readonly<Record<number, number>> = { 400: 3, 403: 7, 404: 5, 405: 12, 413: 8, 503: 14 };
 
 /**
  * The journal over HTTP: Rekor v2's `POST /api/v2/log/entries` (rekor-tiles, rekor_service.proto) for makers whom trust
@@ -49,26 +54,31 @@ export function logApi(service: LogService): (request: Request) => Promise<Respo
 
 async function addEntry(service: LogService, request: Request): Promise<Response> {
   const text = await bounded(request);
-  if (text === null) return refuse(413, `a request has at most ${MAX_REQUEST} bytes`);
+  if (text === null) return counted(service, 413, `a request has at most ${MAX_REQUEST} bytes`);
   const parsed = parseCreateEntry(text);
   if ("problem" in parsed) return counted(service, 400, parsed.problem);
   const { body, entry } = parsed;
   const who = service.principalOf(entry);
   // Before the signature is looked at: whoever is unknown must not keep the service computing.
   if ("problem" in who) return counted(service, 403, who.problem);
-  const access = { who: who.principal, what: "add-entry", object: entry.digest.toString("hex") };
   const invalid = await verifyPrehashed(entry.digest, entry.signature, entry.publicKey);
-  if (invalid !== null) {
-    await service.observe({ ...access, outcome: "refused" });
-    return refuse(400, invalid);
-  }
+  // Anyone can name a key: without its signature nobody is known, and nothing is written in a principal's name.
+  if (invalid !== null) return counted(service, 400, invalid);
+  const access = { who: who.principal, what: "add-entry", object: entry.digest.toString("hex") };
   try {
-    await service.observe({ ...access, outcome: "served" });
-    const logged = await service.append({ body, digest: entry.digest, keyId: entry.keyId });
-    return Response.json(logged, { status: 201 });
+    // What is in the log can be sent again by anyone who has read it there: it is answered, and is no access.
+    const known = service.isKnown(body);
+    if (!known) await service.observe({ ...access, outcome: "served" });
+    try {
+      return Response.json(await service.append(body, entry), { status: 201 });
+    } catch (error) {
+      if (!known && error instanceof WaybillError) await service.observe({ ...access, outcome: "refused" });
+      throw error;
+    }
   } catch (error) {
     if (!(error instanceof WaybillError)) throw error;
-    return refuse(503, error.message);
+    // Its message has paths of this machine.
+    return refuse(503, `the journal cannot take an entry now (${error.code}); send it again later`);
   }
 }
 
@@ -102,5 +112,5 @@ function counted(service: LogService, status: number, message: string): Response
 
 /** In the form of gRPC's HTTP gateway, which Rekor's clients show to people: google.rpc.Status. */
 function refuse(status: number, message: string): Response {
-  return Response.json({ code: status === 404 ? 5 : 3, message, details: [] }, { status });
+  return Response.json({ code: RPC_CODES[status] ?? 2, message, details: [] }, { status });
 }

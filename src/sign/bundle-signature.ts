@@ -106,7 +106,10 @@ function checkPrehashed(
   verify: PrehashVerifier,
 ): SignedHash {
   const digest = Buffer.from(sha256, "hex");
-  if (publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1" || (stated && stated.algorithm !== "sha256"))
+  if (
+    publicKey.asymmetricKeyDetails?.namedCurve !== "prime256v1" ||
+    (stated && stated.algorithm !== "sha256")
+  )
     throw new Refusal("WB-SIGN-012", "it is not over the SHA-256 of a file: give the file");
   if (stated && !stated.value.equals(digest))
     throw new Refusal("WB-SIGN-012", "it is a signature over another file");

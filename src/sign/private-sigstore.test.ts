@@ -49,6 +49,7 @@ function time(at: number): Buffer {
 }
 
 const SIGNED_WITH = seq(oid("1.2.840.10045.4.3.2"));
+const SIGNED_WITH_SHA1 = seq(oid("1.2.840.10045.4.1"));
 const SHA256 = seq(oid("2.16.840.1.101.3.4.2.1"));
 const name = (common: string) => seq(der(0x31, seq(oid("2.5.4.3"), text(0x0c, common))));
 
@@ -59,6 +60,7 @@ export interface CertificateOptions {
   notAfter?: number;
   /** Extended key usages; none where null. */
   usages?: string[] | null;
+  usagesCritical?: boolean;
   ca?: boolean;
   pathLength?: number;
   /** Bits of the key usage's first byte. */
@@ -67,9 +69,11 @@ export interface CertificateOptions {
   issuerName?: string;
   extra?: Buffer[];
   keys?: Pair;
+  /** Hash that it is signed over. */
+  digest?: "sha256" | "sha1";
 }
 
-const extension = (id: string, critical: boolean, value: Buffer) =>
+export const extension = (id: string, critical: boolean, value: Buffer) =>
   seq(oid(id), ...(critical ? [der(0x01, Buffer.from([0xff]))] : []), octets(value));
 
 function tbsOf(
@@ -80,7 +84,9 @@ function tbsOf(
   const usages = options.usages === undefined ? ["1.3.6.1.5.5.7.3.3"] : options.usages;
   const extensions = [
     extension("2.5.29.15", true, der(0x03, Buffer.from([0, options.keyUsage ?? (options.ca ? 0x06 : 0x80)]))),
-    ...(usages === null ? [] : [extension("2.5.29.37", true, seq(...usages.map(oid)))]),
+    ...(usages === null
+      ? []
+      : [extension("2.5.29.37", options.usagesCritical ?? true, seq(...usages.map(oid)))]),
     ...(options.ca
       ? [
           extension(
@@ -99,7 +105,7 @@ function tbsOf(
   const fields = [
     der(0xa0, number(2)),
     der(0x02, Buffer.concat([Buffer.from([1]), randomBytes(8)])),
-    SIGNED_WITH,
+    options.digest === "sha1" ? SIGNED_WITH_SHA1 : SIGNED_WITH,
     name(issuer),
     seq(time(options.notBefore ?? 0), time(options.notAfter ?? Date.UTC(2040, 0, 1))),
     options.subject === "" ? seq() : name(options.subject),
@@ -119,8 +125,10 @@ export function issue(
   const make = tbsOf({ ...options, subject }, options.issuerName ?? by?.name ?? subject, keys);
   const list = scts?.(make([]));
   const tbs = make(list ? [extension("1.3.6.1.4.1.11129.2.4.2", false, octets(list))] : []);
-  const signature = sign("sha256", tbs, by?.privateKey ?? keys.privateKey);
-  return { ...keys, der: seq(tbs, SIGNED_WITH, der(0x03, Buffer.from([0]), signature)) };
+  const { digest = "sha256" } = options;
+  const signature = sign(digest, tbs, by?.privateKey ?? keys.privateKey);
+  const algorithm = digest === "sha1" ? SIGNED_WITH_SHA1 : SIGNED_WITH;
+  return { ...keys, der: seq(tbs, algorithm, der(0x03, Buffer.from([0]), signature)) };
 }
 
 const uint = (value: number | bigint, bytes: number): Buffer => {

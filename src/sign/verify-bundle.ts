@@ -1,7 +1,7 @@
 import { hash, type KeyObject } from "node:crypto";
 import type { NoteVerifier } from "../core/note.ts";
 import type { ParsedBundle } from "./bundle.ts";
-import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
+import type { BundleProblem } from "./bundle-problem.ts";
 import {
   type Artifact,
   checkSignature,
@@ -10,6 +10,7 @@ import {
   keySigner,
   Refusal,
   refusals,
+  type SignedHash,
   spkiOf,
 } from "./bundle-signature.ts";
 import { type Certificate, issuerOf, readCertificate, subjectsOf, USAGE } from "./certificate.ts";
@@ -44,7 +45,11 @@ export interface Authority {
  * order of lists) decides nothing. Timestamps and log entries of authorities that no root names count as if they
  * were not there; one of a named authority that does not hold refuses the bundle.
  *
- * @param artifact what the bundle must be about. A signature over a file cannot be verified without its bytes; a
+ * A root answers for its own certificates only: for them the authorities of other roots count as unnamed ones, and
+ * where it names logs, one of them must hold the signature, for nobody may be certified unseen. For a key any root
+ * will do.
+ *
+ * @param artifact what the bundle must be about. A signature over a file cannot be verified without it; a
  *   statement without an artifact is verified alone, and that it is about anything is then not established.
  * @returns who signed, when and where it was logged; or the problem. Never throws for any bundle.
  */
@@ -58,13 +63,24 @@ export function verifyBundle(
 
 function verify(parsed: ParsedBundle, authority: Authority, artifact?: Artifact): Established {
   const holder = holderOf(parsed, authority);
-  const data = checkSignature(parsed, holder.publicKey, artifact);
+  const about = aboutOf(parsed, holder, checkSignature(parsed, holder.publicKey, artifact));
+  const established = holder.certificate
+    ? byCertificate(parsed, authority, about, holder.certificate, holder.helpers)
+    : { signer: keySigner(holder.publicKey), ...checkProofs(parsed, authority, about) };
+  checkSubject(parsed, artifact);
+  return established;
+}
+
+type Proofs = Pick<Established, "times" | "logged">;
+
+/** What all of the roots prove of when and where, and whether that is as much as is demanded; throws Refusal. */
+function checkProofs(parsed: ParsedBundle, authority: Authority, about: Logged): Proofs {
   const stamped = checkTimestamps(parsed, authority);
-  const logged = checkEntries(parsed, authority, holder, data, stamped);
-  const times = [...stamped, ...logged.times];
-  if (authority.requireLog && logged.inclusions.length === 0)
+  const { logged, times: logTimes } = checkEntries(parsed, authority, about, stamped);
+  const times = [...stamped, ...logTimes];
+  if (authority.requireLog && logged.length === 0)
     throw new Refusal("WB-LOG-001", "it is in no log that is trusted");
-  const seenBy = Math.max(0, ...logged.inclusions.map(({ witnesses }) => witnesses.length));
+  const seenBy = Math.max(0, ...logged.map(({ witnesses }) => witnesses.length));
   if (seenBy < (authority.requireWitnesses ?? 0))
     throw new Refusal(
       "WB-LOG-005",
@@ -72,13 +88,38 @@ function verify(parsed: ParsedBundle, authority: Authority, artifact?: Artifact)
     );
   if (authority.requireTime && times.length === 0)
     throw new Refusal("WB-SIGN-015", "nothing trusted says when it was signed");
-
-  const signer = holder.certificate
-    ? certificateSigner(holder.certificate, holder.helpers, times, authority.roots)
-    : keySigner(holder.publicKey);
-  checkSubject(parsed, artifact);
-  return { signer, times, logged: logged.inclusions };
+  return { times, logged };
 }
+
+/** Asks each root whose authorities may have issued the certificate, on its own; the first that agrees decides. */
+function byCertificate(
+  parsed: ParsedBundle,
+  authority: Authority,
+  about: Logged,
+  certificate: Certificate,
+  helpers: readonly Certificate[],
+): Established {
+  let refused: BundleProblem | undefined;
+  for (const named of authority.roots) {
+    const { certificateAuthorities, tlogs } = named.root;
+    const mayBe = (each: Certificate) => certificateAuthorities.some((ca) => isIssuer(ca, each));
+    if (![certificate, ...helpers].some(mayBe)) continue;
+    const requireLog = authority.requireLog || tlogs.length > 0;
+    const result = refusals((): Established => {
+      const proofs = checkProofs(parsed, { ...authority, roots: [named], requireLog }, about);
+      return { signer: certificateSigner(certificate, helpers, proofs.times, named), ...proofs };
+    });
+    if (!("problem" in result)) return result;
+    refused ??= result.problem;
+  }
+  const { code, detail } = refused ?? NOT_ISSUED;
+  throw new Refusal(code, detail);
+}
+
+const NOT_ISSUED: BundleProblem = {
+  code: "WB-SIGN-011",
+  detail: "no trusted authority issued its certificate",
+};
 
 interface Holder {
   publicKey: KeyObject;
@@ -116,43 +157,34 @@ function checkTimestamps({ timestamps, signature }: ParsedBundle, { roots }: Aut
 
 function checkEntries(
   parsed: ParsedBundle,
-  { roots, witnesses }: Authority,
-  holder: Holder,
-  data: Uint8Array,
+  { roots, witnesses = [] }: Authority,
+  about: Logged,
   stamped: readonly SigningTime[],
-): { inclusions: LogInclusion[]; times: SigningTime[] } {
+): { logged: LogInclusion[]; times: SigningTime[] } {
   const logs = roots.flatMap(({ root }) => root.tlogs);
-  const about = aboutOf(parsed, holder, data);
-  const inclusions: LogInclusion[] = [];
+  const logged: LogInclusion[] = [];
   const times: SigningTime[] = [];
   for (const entry of parsed.logEntries) {
-    const named = logs.filter(
-      (log) => log.logId.equals(entry.logId) || log.checkpointKeyId.equals(entry.logId),
-    );
-    if (named.length === 0) continue;
     // Two roots may name one log; what one of them proves is proved.
-    const results = named.map((log) => ({ log, result: checkLogEntry(entry, log, witnesses) }));
-    const best = results.find(({ result }) => "inclusion" in result) ?? results[0]!;
-    if ("code" in best.result) throw new Refusal(best.result.code, best.result.detail);
-    // Where the log gives no time itself, a timestamp says when; the log must have been trusted then.
-    if (entry.promise === undefined && stamped.length > 0 && !stamped.some(({ at }) => covers(best.log, at)))
-      throw new Refusal("WB-LOG-002", "the log was not trusted when the signature was made");
+    const results = logs
+      .filter((log) => log.logId.equals(entry.logId) || log.checkpointKeyId.equals(entry.logId))
+      .flatMap((log) => checkLogEntry(entry, log, witnesses, stamped) ?? []);
+    const best = results.find((result) => "inclusion" in result) ?? results[0];
+    if (best === undefined) continue;
+    if ("code" in best) throw new Refusal(best.code, best.detail);
     const problem = bodyProblem(entry, about);
     if (problem !== null) throw new Refusal("WB-LOG-003", `a log entry is about something else: ${problem}`);
-    const { inclusion } = best.result;
-    if (inclusions.some((each) => each.logId === inclusion.logId && each.index === inclusion.index)) continue;
-    inclusions.push(inclusion);
-    times.push(...best.result.times);
+    const { inclusion } = best;
+    if (logged.some((each) => each.logId === inclusion.logId && each.index === inclusion.index)) continue;
+    logged.push(inclusion);
+    times.push(...best.times);
   }
-  return { inclusions, times };
+  return { logged, times };
 }
 
-function aboutOf({ signature, content }: ParsedBundle, holder: Holder, data: Uint8Array): Logged {
-  const about: Logged = {
-    signature,
-    verifier: holder.certificate?.der ?? spkiOf(holder.publicKey),
-    signedHash: (algorithm) => hash(algorithm, data, "buffer"),
-  };
+function aboutOf({ signature, content }: ParsedBundle, holder: Holder, signedHash: SignedHash): Logged {
+  const verifier = holder.certificate?.der ?? spkiOf(holder.publicKey);
+  const about: Logged = { signature, verifier, signedHash };
   if (content.kind === "message") return about;
   const { payload, payloadType } = content;
   return { ...about, payloadType, payloadHash: (algorithm) => hash(algorithm, payload, "buffer") };
@@ -163,7 +195,7 @@ function certificateSigner(
   certificate: Certificate,
   helpers: readonly Certificate[],
   times: readonly SigningTime[],
-  roots: readonly NamedRoot[],
+  { name, root }: NamedRoot,
 ): Signer {
   if (times.length === 0)
     throw new Refusal(
@@ -178,24 +210,43 @@ function certificateSigner(
         "WB-SIGN-014",
         `it was signed at ${new Date(at).toISOString()}, its certificate is valid from ${new Date(certificate.notBefore).toISOString()} to ${new Date(certificate.notAfter).toISOString()}`,
       );
-  let refused: { code: BundleProblemCode; detail: string } = {
-    code: "WB-SIGN-011",
-    detail: "no trusted authority issued its certificate",
-  };
-  for (const { name, root } of roots)
-    for (const ca of root.certificateAuthorities) {
-      const path = pathAt(certificate, helpers, ca, judged);
-      if ("problem" in path) {
-        if (refused.code === "WB-SIGN-011" && isIssuer(ca, certificate))
-          refused = { code: "WB-SIGN-011", detail: `its certificate is refused: ${path.problem}` };
-        continue;
-      }
-      const problem =
-        root.ctlogs.length === 0 ? null : checkScts(certificate, path[1] ?? path[0]!, root.ctlogs);
-      if (problem === null) return { kind: "certificate", identity: identityOf(certificate, name) };
-      refused = { code: "WB-SIGN-016", detail: problem };
+  let refused = NOT_ISSUED;
+  for (const ca of root.certificateAuthorities) {
+    const path = pathAt(certificate, helpers, ca, judged);
+    if ("problem" in path) {
+      if (refused.code === "WB-SIGN-011" && isIssuer(ca, certificate))
+        refused = { code: "WB-SIGN-011", detail: `its certificate is refused: ${path.problem}` };
+      continue;
     }
+    const problem =
+      root.ctlogs.length === 0 ? null : checkScts(certificate, path[1] ?? path[0]!, root.ctlogs);
+    if (problem === null) return { kind: "certificate", identity: identityOf(certificate, name) };
+    refused = { code: "WB-SIGN-016", detail: problem };
+  }
   throw new Refusal(refused.code, refused.detail);
+}
+
+/**
+ * Whom a certificate names, its path verified to an authority of a trusted root at one moment: for a log, which is
+ * handed a certificate now and has no bundle. Never throws for any bytes.
+ *
+ * @param at milliseconds since 1970
+ */
+export function certificateHolder(
+  der: Buffer,
+  roots: readonly NamedRoot[],
+  at: number,
+): Signer | { problem: BundleProblem } {
+  const certificate = readCertificate(der);
+  if ("problem" in certificate) return { problem: { code: "WB-SIGN-010", detail: certificate.problem } };
+  const now: SigningTime = { at, by: "rfc3161", authority: "now" };
+  let refused = NOT_ISSUED;
+  for (const named of roots) {
+    const found = refusals(() => certificateSigner(certificate, [], [now], named));
+    if (!("problem" in found)) return found;
+    if (refused === NOT_ISSUED) refused = found.problem;
+  }
+  return { problem: refused };
 }
 
 function isIssuer(ca: CertificateAuthority, certificate: Certificate): boolean {
@@ -207,19 +258,15 @@ function pathAt(
   certificate: Certificate,
   helpers: readonly Certificate[],
   ca: CertificateAuthority,
-  times: readonly SigningTime[],
+  judged: readonly SigningTime[],
 ): Certificate[] | { problem: string } {
-  const anchor = ca.chain.at(-1)!;
+  const times = judged.map(({ at }) => at);
+  const outside = times.find((at) => !covers(ca, at));
+  if (outside !== undefined)
+    return { problem: `${ca.name} was not trusted at ${new Date(outside).toISOString()}` };
   const between = [...ca.chain.slice(0, -1), ...helpers];
-  let path: Certificate[] = [];
-  for (const { at } of times) {
-    if (!covers(ca, at)) return { problem: `${ca.name} was not trusted at ${new Date(at).toISOString()}` };
-    const demand = { at, usage: USAGE.codeSigning, usageIs: "required" } as const;
-    const found = findPath(certificate, between, [anchor], demand);
-    if ("problem" in found) return found;
-    path = found;
-  }
-  return path;
+  const demand = { times, usage: USAGE.codeSigning, usageIs: "required" } as const;
+  return findPath(certificate, between, ca.chain.slice(-1), demand);
 }
 
 function identityOf(certificate: Certificate, root: string): CertificateIdentity {

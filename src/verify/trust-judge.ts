@@ -58,6 +58,29 @@ export function judgeSigner(
   trust: Trust,
   facts: Claim & { signer: Signer; time?: number | undefined; now: Date },
 ): SignerJudgement {
+  return judgeBy(trust, facts, (principal) =>
+    rulesFor(trust, facts).some((rule) => rule.principals.includes(principal))
+      ? null
+      : `${principal} may not sign ${describe(facts)}`,
+  );
+}
+
+/**
+ * Judges a signer of whom nobody knows yet what it signs, as a log does that is shown a digest alone: trust names it, it
+ * is not revoked, and it is inside its window. That says nothing of what it may sign.
+ */
+export function judgeHolder(
+  trust: Trust,
+  facts: { signer: Signer; time?: number | undefined; now: Date },
+): SignerJudgement {
+  return judgeBy(trust, facts, () => null);
+}
+
+function judgeBy(
+  trust: Trust,
+  facts: { signer: Signer; time?: number | undefined; now: Date },
+  refusal: (principal: string) => string | null,
+): SignerJudgement {
   const { signer, time } = facts;
   const at = time ?? facts.now.getTime();
   const called = signer.kind === "key" ? "key" : "identity";
@@ -74,8 +97,8 @@ export function judgeSigner(
   }
   if ("status" in known) return known;
   const { principal, windows } = known;
-  if (!rulesFor(trust, facts).some((rule) => rule.principals.includes(principal)))
-    return { status: "not-allowed", ...about, detail: `${principal} may not sign ${describe(facts)}` };
+  const notAllowed = refusal(principal);
+  if (notAllowed !== null) return { status: "not-allowed", ...about, detail: notAllowed };
   // Written so that an invalid date (NaN) is inside no window.
   const begun = windows.filter(({ notBefore }) => at >= notBefore);
   const when = time === undefined ? "" : `; it was signed by ${instant(time)}`;

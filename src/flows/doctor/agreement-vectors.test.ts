@@ -6,7 +6,7 @@ import { needTools } from "../../../scripts/toolbox/find.ts";
 import { askAboutBundle, type Given } from "./bundle-question.ts";
 import type { Bench } from "./consumer.ts";
 import { CONSUMERS } from "./consumers.ts";
-import { agreed } from "./testing.ts";
+import { agreed } from "./kit.test.ts";
 
 // Certificates, logs and timestamps: what Waybill's own verification says is what cosign says.
 

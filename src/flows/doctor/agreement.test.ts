@@ -22,7 +22,7 @@ import {
   omsMaterial,
   statementAbout,
   type Unusual,
-} from "./testing.ts";
+} from "./kit.test.ts";
 
 // What the rules foresee must be what the real programs say; where the two differ, the rule is wrong.
 

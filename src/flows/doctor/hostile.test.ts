@@ -18,7 +18,7 @@ import { WaybillError } from "../../core/errors.ts";
 import { takeApart } from "./anatomy.ts";
 import type { Bench, Diagnosis } from "./consumer.ts";
 import { doctor, overall } from "./doctor.ts";
-import { bundleOver, keyPairOf, modelStatement, omsMaterial, statementAbout } from "./testing.ts";
+import { bundleOver, keyPairOf, modelStatement, omsMaterial, statementAbout } from "./kit.test.ts";
 
 // Programs that misbehave, names that try to become options or commands, and bundles that are none.
 

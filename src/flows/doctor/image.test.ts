@@ -17,7 +17,7 @@ import { signImage } from "../image-sign.ts";
 import { openImage } from "../open-image.ts";
 import type { Bench, ConsumerName, Diagnosis } from "./consumer.ts";
 import { doctor } from "./doctor.ts";
-import { type KeyKind, keyPairOf } from "./testing.ts";
+import { type KeyKind, keyPairOf } from "./kit.test.ts";
 
 const tools = needTools("cosign2", "cosign3", "docker-registry", "registry");
 const folder = mkdtempSync(join(tmpdir(), "waybill-doctor-image-"));
