@@ -128,7 +128,9 @@ test("the package holds what runs, its schemas and its papers, and nothing of th
     assert.deepEqual(strange, []);
     assert.ok(paths.includes("dist/cli/start.js") && paths.includes("dist/hash/worker.js"));
     assert.deepEqual(
-      paths.filter((path) => /(?:^|[/.])test(?:ing)?[/.]|tools\//.test(path) && !/^dist\/checks\/testing\./.test(path)),
+      paths.filter(
+        (path) => /(?:^|[/.])test(?:ing)?[/.]|tools\//.test(path) && !/^dist\/checks\/testing\./.test(path),
+      ),
       [],
     );
     assert.ok(made.size < MAX_PACKAGE, `${made.size} bytes packed`);

@@ -123,7 +123,7 @@ function checkTest(name: string, id: string): string {
   return `import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ${id} } from "./${name}.ts";
-import { judge } from "./kit.test.ts";
+import { judge } from "./testing.ts";
 
 test("what should be found is found, at its line", () => {
   assert.equal(judge(${id}, { texts: { "start.sh": "set -e\\nagent --unsafe" } }), "fail 2");

@@ -34,7 +34,10 @@ function insert(text: string, { start, end, line }: Scaffold["edits"][number], f
   const from = text.indexOf(start);
   const at = from === -1 ? -1 : text.indexOf(end, from + start.length);
   if (at === -1) throw new Refusal(`${file}: no place for ${line.trim()}: put it in by hand`);
-  return text.slice(0, at) + line + text.slice(at);
+  // A list that the formatter broke into lines ends in a comma of its own.
+  const before = text.slice(0, at).trimEnd();
+  const rest = before.endsWith(",") ? line.replace(/^, /, " ") : line;
+  return (rest === line ? text.slice(0, at) : before) + rest + text.slice(at);
 }
 
 function scaffold(root: string, words: readonly string[]): string[] {

@@ -219,8 +219,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: "pull",
-    summary:
-      "fetch a release from a registry, verified as it streams",
+    summary: "fetch a release from a registry, verified as it streams",
     operands: "REFERENCE",
     count: [1, 1],
     options: {
@@ -509,6 +508,46 @@ export const COMMANDS: readonly Command[] = [
     examples: ["waybill journal prove 0", "waybill journal prove sha256:DIGEST --format json"],
     load: async () => (await import("./commands/journal-prove.ts")).run,
   },
+  {
+    name: "journal serve",
+    summary: "serve it over HTTP, for makers whom trust names (Rekor v2)",
+    count: [0, 0],
+    options: {
+      trust: { ...trust, help: "whose entries are taken; default: $WAYBILL_TRUST" },
+      host: { ...text("ADDRESS", "where to listen"), default: "127.0.0.1" },
+      port: { ...text("PORT", "0 for any free one"), default: "3000" },
+      witness: text("URL=KEY,…", "witnesses that cosign; default: the saved ones"),
+    },
+    examples: [
+      "waybill journal serve --trust /etc/waybill/trust.yaml",
+      "waybill journal serve --trust trust.yaml --port 0",
+    ],
+    load: async () => (await import("./commands/journal-serve.ts")).run,
+  },
+  {
+    name: "journal upload",
+    summary: "store bundles beside their entries that came from outside",
+    operands: "BUNDLE…",
+    count: [1, 1000],
+    options: { format: format("text", "json") },
+    examples: ["waybill journal upload sbom.sigstore.json"],
+    load: async () => (await import("./commands/journal-upload.ts")).run,
+  },
+  {
+    name: "journal cosign",
+    summary: "ask witnesses to cosign the journal's checkpoint",
+    count: [0, 0],
+    options: {
+      witness: text("URL=KEY,…", "whom to ask; default: the saved ones"),
+      save: { type: "boolean", help: "save them: `journal serve` and every signature ask them too" },
+      format: format("text", "json"),
+    },
+    examples: [
+      "waybill journal cosign",
+      "waybill journal cosign --save --witness https://witness.example=witness.example+HASH+KEY",
+    ],
+    load: async () => (await import("./commands/journal-cosign.ts")).run,
+  },
   ...["journal fsck", "fsck"].map(
     (name): Command => ({
       name,
@@ -526,6 +565,19 @@ export const COMMANDS: readonly Command[] = [
       load: async () => (await import("./commands/journal-fsck.ts")).run,
     }),
   ),
+  {
+    name: "witness",
+    summary: "cosign the checkpoints of other logs (C2SP tlog-witness)",
+    count: [0, 0],
+    options: {
+      log: text("KEY,…", "verifier keys of the logs, as `waybill journal show` prints them"),
+      name: text("NAME", "its name for ever; default: made of its key"),
+      host: { ...text("ADDRESS", "where to listen"), default: "127.0.0.1" },
+      port: { ...text("PORT", "0 for any free one"), default: "3001" },
+    },
+    examples: ["waybill witness --name witness.example.org --log log.example.org+HASH+KEY"],
+    load: async () => (await import("./commands/witness.ts")).run,
+  },
   {
     name: "explain",
     summary: "what a code means, why it matters and how to put it right",

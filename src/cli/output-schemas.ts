@@ -5,6 +5,7 @@ import { JOB_ERRORS, type JobErrorCode } from "../core/errors.ts";
 import { type CheckResult, DOORS, type Finding, LEVELS, type Rule } from "../core/finding.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { EntrySummary, JournalView } from "../flows/journal.ts";
+import type { UploadedBundle } from "../flows/journal-upload.ts";
 import type { ModelVerdict } from "../flows/model-verify.ts";
 import type { BundleOutcome } from "../flows/verify-bundles.ts";
 import type { JournalReport } from "../journal/fsck.ts";
@@ -461,6 +462,36 @@ export const journalFsckOutputSchema = z.strictObject({
   erased: z.array(z.strictObject({ index: count, leaf: hex, by: hex, reason: z.string(), at: instant })),
 } satisfies Record<keyof JournalReport, z.ZodType>) satisfies z.ZodType<JournalReport>;
 
+/** `journal upload`. */
+export const journalUploadOutputSchema = z.array(
+  z.strictObject({
+    file: z.string(),
+    index: count,
+    leaf: hex,
+    known: z.boolean().meta({ description: "its envelope was there before" }),
+  } satisfies Record<keyof UploadedBundle, z.ZodType>),
+) satisfies z.ZodType<UploadedBundle[]>;
+
+/** `journal cosign`. */
+export const journalCosignOutputSchema = z.strictObject({
+  origin: z.string(),
+  size: count,
+  checkpoint: z.string().meta({ description: "the signed note, with the cosignatures" }),
+  witnesses: z.array(
+    z.strictObject({
+      name: z.string(),
+      cosigned: z.boolean(),
+      at: instant.exactOptional(),
+      seen: count.exactOptional().meta({ description: "size that it has cosigned" }),
+      ahead: z
+        .boolean()
+        .exactOptional()
+        .meta({ description: "it has cosigned a larger tree: the log was rolled back, or forked" }),
+      problem: z.string().exactOptional(),
+    }),
+  ),
+});
+
 /** Any command whose job could not be done. Exit code 2 for WB-INPUT-007, else 4. */
 export const errorOutputSchema = z.strictObject({
   error: z.strictObject({
@@ -574,6 +605,8 @@ export const OUTPUT_SCHEMAS: Readonly<Record<string, { schema: z.ZodType; title:
   "journal-show": { schema: journalShowOutputSchema, title: "what `waybill journal show` prints" },
   "journal-prove": { schema: journalProveOutputSchema, title: "what `waybill journal prove` prints" },
   "journal-fsck": { schema: journalFsckOutputSchema, title: "what `waybill journal fsck` prints" },
+  "journal-upload": { schema: journalUploadOutputSchema, title: "what `waybill journal upload` prints" },
+  "journal-cosign": { schema: journalCosignOutputSchema, title: "what `waybill journal cosign` prints" },
   "trust-change": {
     schema: trustChangeOutputSchema,
     title: "what `waybill trust add`, `trust retire` and `trust update` print",

@@ -21,8 +21,11 @@ export async function signerFrom(
 ): Promise<{ statements: StatementSigner; key?: SigningKey }> {
   const home = waybillHome(io.env);
   const logged = (signer: StatementSigner) =>
-    loggedSigner(signer, home, ({ index, origin }) =>
-      io.err(`logged  entry ${index} of ${safeText(origin)}\n`),
+    loggedSigner(
+      signer,
+      home,
+      ({ index, origin }) => io.err(`logged  entry ${index} of ${safeText(origin)}\n`),
+      (note) => io.err(`note: ${safeText(note)}\n`),
     );
   if (wantsKeyless(options))
     return { statements: logged(await (await import("./keyless.ts")).keylessFrom(options, io)) };

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { needTool } from "../../scripts/toolbox/find.ts";
 import type { ComponentLeaf } from "../core/component.ts";
 import { sha256 } from "../core/digest.ts";
 import { encodeRelease, makeRelease } from "../core/release.ts";
@@ -21,12 +22,9 @@ const leaf: ComponentLeaf = {
   size: 6,
 };
 
-/** `COSIGN=/path/to/cosign`, or cosign on PATH. */
-const cosign = process.env.COSIGN ?? "cosign";
+const { path: cosign, skip } = needTool("cosign2");
 
-test("cosign verifies our bundles over the bytes of the release document", { timeout: 60_000 }, (t) => {
-  if (spawnSync(cosign, ["version"]).status !== 0)
-    return t.skip("cosign is not on PATH and COSIGN is not set");
+test("cosign verifies our bundles over the bytes of the release document", { timeout: 60_000, skip }, () => {
   const dir = mkdtempSync(join(tmpdir(), "waybill-cosign-"));
   try {
     const { privateKey, publicKey } = generateKeyPair();

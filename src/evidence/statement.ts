@@ -9,7 +9,7 @@ export const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 /** `cosign attest` 2.6 still writes this one; the fields are the same. Read, never written. */
 const STATEMENT_V01 = "https://in-toto.io/Statement/v0.1";
 
-/** Largest statement that is read, in bytes; a bundle of 1 MiB cannot hold more. */
+/** Largest statement that is read where nobody says more, in bytes; a bundle of 1 MiB cannot hold more. */
 export const MAX_STATEMENT_BYTES = 1 << 20;
 
 /** What a statement is about (in-toto ResourceDescriptor v1, as far as it identifies). */
@@ -59,14 +59,19 @@ export function encodeStatement(statement: Statement): string {
 }
 
 /**
- * Reads the payload of an envelope: UTF-8, I-JSON, at most 1 MiB, at least one subject. Verify the signature over
- * these very bytes first. Never throws for any bytes.
+ * Reads the payload of an envelope: UTF-8, I-JSON, at least one subject. Verify the signature over these very bytes
+ * first. Never throws for any bytes.
+ *
+ * @param limits.maxBytes 1 MiB when not given
  */
-export function parseStatement(payload: Uint8Array): Statement | { problem: string } {
+export function parseStatement(
+  payload: Uint8Array,
+  { maxBytes = MAX_STATEMENT_BYTES }: { maxBytes?: number } = {},
+): Statement | { problem: string } {
   if (!isUtf8(payload)) return { problem: "not a statement: not UTF-8" };
   let data: Json;
   try {
-    data = parseStrictJson(Buffer.from(payload).toString("utf8"), { maxBytes: MAX_STATEMENT_BYTES });
+    data = parseStrictJson(Buffer.from(payload).toString("utf8"), { maxBytes });
   } catch (error) {
     return { problem: `not a statement: ${(error as Error).message}` };
   }

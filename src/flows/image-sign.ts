@@ -7,9 +7,9 @@ import { parseStrictJson } from "../core/strict-json.ts";
 import { encodeStatement, STATEMENT_TYPE, type Statement } from "../evidence/statement.ts";
 import { EMPTY_TYPE, MAX_MANIFEST_BYTES, OCI_MANIFEST } from "../formats/oci.ts";
 import { bytesSource } from "../net/oci/upload.ts";
-import { BUNDLE_MEDIA_TYPE } from "../sign/bundle.ts";
+import { BUNDLE_MEDIA_TYPE, parseBundle } from "../sign/bundle.ts";
 import { DSSE_LAYER, SIGNATURE } from "../sign/cosign-layer.ts";
-import { hashOf, IN_TOTO_PAYLOAD, signEnvelope } from "../sign/dsse.ts";
+import { hashOf } from "../sign/dsse.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { makeSimpleSigning, SIMPLE_SIGNING } from "../sign/simple-signing.ts";
 import type { SignedBundle, StatementSigner } from "../sign/statement-signer.ts";
@@ -25,7 +25,7 @@ export interface ImageSigned {
   image: string;
   digest: Hex;
   predicateType: string;
-  by: SignedBundle["by"] | undefined;
+  by: SignedBundle["by"];
   /** Tags and manifests that hold it. */
   places: { layout: ImageLayout; place: string }[];
 }
@@ -42,7 +42,9 @@ const EMPTY = Buffer.from("{}");
 const MAX_RACES = 5;
 
 /**
- * Signs an image, or attests something about it, and stores that beside it.
+ * Signs an image, or attests something about it, and stores that beside it. The statement is signed once, whatever the
+ * layouts, so that a signer that logs has logged it. A signature of the tag layout is over another payload, which no
+ * log of statements takes: the statement that goes with it says the same and is made for it too.
  *
  * @param layouts where it is stored
  * @param predicate absent for a signature as cosign makes it
@@ -70,24 +72,21 @@ export async function signImage(
         predicate: predicate.predicate,
       }
     : { _type: STATEMENT_TYPE, subject: [subject], predicateType: IMAGE_SIGNATURE, predicate: {} };
+  // Before anything is logged.
+  const key = layouts.includes("tag") ? keyFor(signer) : undefined;
+  const signed = await signer.statements.sign(encodeStatement(statement));
+  const { predicateType } = statement;
   const places: ImageSigned["places"] = [];
-  let by: SignedBundle["by"] | undefined;
   for (const layout of layouts) {
-    let place: string;
-    if (layout === "referrer") {
-      const signed = await signer.statements.sign(encodeStatement(statement));
-      by = signed.by;
-      place = await storeBundle(opened.store, image, statement.predicateType, signed.bundle, now);
-    } else {
-      const key = keyFor(signer);
-      by ??= { key: { name: key.name, keyId: key.keyId } };
-      place = await (predicate
-        ? storeEnvelope(opened.store, image, statement, key)
-        : storeSignature(opened, image, key));
-    }
-    places.push({ layout, place });
+    const place =
+      layout === "referrer"
+        ? storeBundle(opened.store, image, predicateType, signed.bundle, now)
+        : predicate
+          ? storeEnvelope(opened.store, image, predicateType, signed.bundle)
+          : storeSignature(opened, image, key!);
+    places.push({ layout, place: await place });
   }
-  return { image: opened.shown, digest: image.digest, predicateType: statement.predicateType, by, places };
+  return { image: opened.shown, digest: image.digest, predicateType, by: signed.by, places };
 }
 
 function keyFor({ key }: ImageSigner): SigningKey {
@@ -138,18 +137,19 @@ function storeSignature(
   return addLayer(store, `sha256-${image.digest}.sig`, SIMPLE_SIGNING, payload, annotations);
 }
 
-/** An envelope under the tag `sha256-….att` (cosign's ATTESTATION_SPEC). */
+/** The envelope of a bundle under the tag `sha256-….att` (cosign's ATTESTATION_SPEC). */
 function storeEnvelope(
   store: ImageStore,
   image: StoredManifest,
-  statement: Statement,
-  key: SigningKey,
+  predicateType: string,
+  bundle: string,
 ): Promise<string> {
-  const payload = Buffer.from(encodeStatement(statement), "utf8");
-  const envelope = signEnvelope(IN_TOTO_PAYLOAD, payload, key.privateKey);
+  const parsed = parseBundle(bundle);
+  if ("problem" in parsed || parsed.content.kind !== "dsse") throw new TypeError("a signer made no bundle");
+  const { envelope } = parsed.content;
   const signatures = envelope.signatures.map(({ sig }) => ({ keyid: "", sig }));
   const text = Buffer.from(JSON.stringify({ ...envelope, signatures }));
-  const annotations = { [SIGNATURE]: "", predicateType: statement.predicateType };
+  const annotations = { [SIGNATURE]: "", predicateType };
   return addLayer(store, `sha256-${image.digest}.att`, DSSE_LAYER, text, annotations);
 }
 

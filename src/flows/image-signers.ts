@@ -79,10 +79,10 @@ export function keySigners(keys: readonly KeyObject[], roots: readonly NamedRoot
 }
 
 function trustSigners(
-  { file, agent, home }: Extract<ExpectedSigner, { by: "trust" }>,
+  { file, agent, digest, home }: Extract<ExpectedSigner, { by: "trust" }>,
   { requireLog, now }: { requireLog: boolean; now: Date },
 ): ImageSigners {
-  const trust = currentTrust(file, { home, now });
+  const trust = currentTrust(file, { home, digest, now });
   const claimOf = (type: string) => {
     const evidence = evidenceByUri(type)?.short;
     return evidence === undefined ? undefined : { evidence, ...(agent === undefined ? {} : { agent }) };

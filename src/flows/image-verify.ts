@@ -3,7 +3,8 @@ import { WaybillError } from "../core/errors.ts";
 import type { Finding } from "../core/finding.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Platform } from "../formats/oci.ts";
-import { type AcceptedEvidence, imageFinding, judgeImage } from "../verify/image-judge.ts";
+import { MAX_BUNDLE_BYTES, MAX_NAMED_BUNDLE_BYTES } from "../sign/bundle.ts";
+import { type AcceptedEvidence, IMAGE_SIGNATURE, imageFinding, judgeImage } from "../verify/image-judge.ts";
 import { findEvidence } from "./image-evidence.ts";
 import type { ImageSigners } from "./image-signers.ts";
 import { type OpenedImage, resolveImage } from "./open-image.ts";
@@ -73,9 +74,14 @@ export async function verifyImage(opened: OpenedImage, options: VerifyImageOptio
   } else if (options.platform !== undefined)
     verdict.notes.push("not an index: the platform was not looked at");
   else if (stored.manifest.isIndex) verdict.notes.push("an index of several platforms, verified as a whole");
-  const found = await Promise.all(digests.map((digest) => findEvidence(opened.store, digest)));
-  const left = found.reduce((sum, each) => sum + each.left, 0);
   const { signers, types } = options;
+  // A signature is small; whoever asks for a type of attestation by its name may mean a large one.
+  const maxBytes = types.every((type) => type === IMAGE_SIGNATURE)
+    ? MAX_BUNDLE_BYTES
+    : MAX_NAMED_BUNDLE_BYTES;
+  const found = [];
+  for (const digest of digests) found.push(await findEvidence(opened.store, digest, maxBytes));
+  const left = found.reduce((sum, each) => sum + each.left, 0);
   const judged = judgeImage(
     found.flatMap(({ evidence }) => evidence),
     { digests, types, ...signers },

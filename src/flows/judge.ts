@@ -1,6 +1,7 @@
 import type { Check, FolderFacts } from "../checks/check.ts";
 import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
-import type { Door, Level, Rule } from "../core/finding.ts";
+import { WaybillError } from "../core/errors.ts";
+import type { CheckResult, Door, Level, Rule } from "../core/finding.ts";
 import type { Release } from "../core/release.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Allowed } from "../policy/allowed.ts";
@@ -17,7 +18,7 @@ import { LogMemory } from "./log-memory.ts";
 import { signedModels } from "./model-facts.ts";
 import { recordVerdict } from "./record-verdict.ts";
 import { rememberTrust } from "./trust-memory.ts";
-import { findTrust, trustVersions } from "./trust-source.ts";
+import { findTrust, type TrustSource, trustVersions } from "./trust-source.ts";
 
 /** What a door is told by whoever stands at it. */
 export interface JudgeOptions extends FactsOptions {
@@ -57,15 +58,33 @@ export interface Judgement {
  * @throws WaybillError when the folder, lock, trust policy or the door's memory cannot be read
  */
 export async function judge(options: JudgeOptions): Promise<Judgement> {
-  const { door, target, level, now } = options;
   const agent = openAgentFolder(options.folder);
   const trust = findTrust(agent.path, options.trust, options.env);
+  const facts = await collectFacts(agent, { ...options, claimedOnly: options.only === "verify" });
+  const { judgement, keep } = await consider(agent, facts, trust, options);
+  await keep();
+  return judgement;
+}
+
+/**
+ * What a door decides by these facts. Nothing is remembered and nothing is logged before `keep` is called.
+ *
+ * @param options `unfetched`: the facts have the locked bytes for granted, for nothing of them is there yet; results
+ *   that rest on bytes are then not evaluated
+ * @throws WaybillError when the trust policy's versions or the door's memory cannot be read
+ */
+export async function consider(
+  agent: AgentFolder,
+  facts: FolderFacts,
+  trust: TrustSource,
+  options: JudgeOptions & { unfetched?: boolean },
+): Promise<{ judgement: Judgement; keep(): Promise<void> }> {
+  const { door, target, level, now, unfetched = false } = options;
   const memory = new DoorMemory(options.home);
   const logMemory = new LogMemory(options.home);
   // Loaded when they are asked for: a start must not wait for what only a review needs.
   const checks: readonly Check[] =
     options.only === "verify" ? [] : (await import("../checks/registry.ts")).CHECKS;
-  const facts = await collectFacts(agent, { ...options, claimedOnly: options.only === "verify" });
   const { manifest } = agent.manifest;
   const atCi = door === "ci";
   const versions = atCi ? undefined : trustVersions(trust, { ...options, digest: options.trustDigest });
@@ -73,9 +92,10 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
   const verification = verify({
     folder: facts,
     bundles,
-    models: asksForModels(atCi ? undefined : trust.policy, manifest.agent)
-      ? await signedModels(agent, facts, bundles, options)
-      : [],
+    models:
+      !unfetched && asksForModels(atCi ? undefined : trust.policy, manifest.agent)
+        ? await signedModels(agent, facts, bundles, options)
+        : [],
     trust: versions ? { ...trust, versions } : trust,
     logs: await logMemory.facts(bundles),
     remembered: atCi ? [] : memory.recall(manifest.agent, target),
@@ -92,28 +112,67 @@ export async function judge(options: JudgeOptions): Promise<Judgement> {
       ...[...INTEGRITY_CHECKS, ...checks].map((check) => check.rule),
     ].map((rule) => [rule.code, rule] as const),
   );
-  const forgotten = verification.acceptTrust ? rememberTrust(trust, versions, options.home) : [];
   const decision = decide({
     agent: manifest.agent,
     release: verification.release,
     verified: verification.verified,
-    results: [...verification.results, ...checks.map((check) => check.run(facts))],
+    results: unfetched
+      ? withoutBytes(verification.results)
+      : [...verification.results, ...checks.map((check) => check.run(facts))],
     rules,
     door,
     target,
     level,
     policy: manifest.policy,
-    notes: [...verification.notes, ...forgotten],
+    notes: verification.notes,
     trust: { origin: trust.origin, ...(trust.file === undefined ? {} : { file: trust.file }) },
     now: now.getTime(),
   });
-  if (verification.remember.length > 0) memory.keep(manifest.agent, target, verification.remember);
-  logMemory.keep(verification.rememberHeads);
-  const unlogged = await recordVerdict(decision.verdict, {
-    home: options.home,
-    manifest: agent.manifest.source.text,
-    policy: trust.policy?.source.text ?? "",
-  });
-  if (unlogged !== undefined) decision.verdict.notes.push(unlogged);
-  return { ...decision, agent, facts, level, rules };
+  const keep = async () => {
+    const { notes } = decision.verdict;
+    if (verification.acceptTrust) notes.push(...rememberTrust(trust, versions, options.home));
+    notes.push(
+      ...keeping(`the channel statement for ${target}: only its end keeps an older one out`, () =>
+        memory.keep(manifest.agent, target, verification.remember),
+      ),
+      ...keeping("how far the logs have grown", () => logMemory.keep(verification.rememberHeads)),
+    );
+    const unlogged = await recordVerdict(decision.verdict, {
+      home: options.home,
+      manifest: agent.manifest.source.text,
+      policy: trust.policy?.source.text ?? "",
+    });
+    if (unlogged !== undefined) notes.push(unlogged);
+  };
+  return { judgement: { ...decision, agent, facts, level, rules }, keep };
 }
+
+/** A door whose home cannot be written goes by what lies there, and says so (DESIGN §4, "Freshness"). */
+function keeping(what: string, keep: () => void): string[] {
+  try {
+    keep();
+    return [];
+  } catch (error) {
+    if (!(error instanceof WaybillError)) throw error;
+    return [`this door cannot remember ${what}`];
+  }
+}
+
+/** Results of which none says of bytes that they are the locked ones; those that say so come last, unanswered. */
+function withoutBytes(results: readonly CheckResult[]): CheckResult[] {
+  const isAboutBytes = ({ code, status }: CheckResult) => status === "pass" && INTEGRITY_CODES.has(code);
+  return [
+    ...results.filter((result) => !isAboutBytes(result)),
+    ...results.filter(isAboutBytes).map(
+      ({ code }): CheckResult => ({
+        code,
+        status: "not-evaluated",
+        coverage: "nothing fetched",
+        reason: "signatures and trust come first, and nothing was fetched",
+      }),
+    ),
+  ];
+}
+
+/** Codes of the checks that hold bytes against the lock. */
+export const INTEGRITY_CODES: ReadonlySet<string> = new Set(INTEGRITY_CHECKS.map(({ rule }) => rule.code));

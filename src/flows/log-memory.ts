@@ -15,6 +15,9 @@ import type { BundleText } from "../verify/signed.ts";
 
 const MAX_HEAD_BYTES = 4096;
 
+/** The only names in the folder that are heads: a killed door leaves others, and so does an agent called "logs". */
+const HEAD_FILE = /^[0-9a-f]{64}\.json$/;
+
 /** Sizes of one log for which proofs are made: a hostile folder must not ask for thousands. */
 const MAX_SIZES = 64;
 
@@ -36,9 +39,8 @@ export class LogMemory {
    * @throws WaybillError WB-STORE-003 what is remembered cannot be read
    */
   async facts(bundles: readonly BundleText[]): Promise<LogFacts> {
-    const remembered = existsSync(this.#folder)
-      ? readdirSync(this.#folder).map((name) => this.#read(name))
-      : [];
+    const names = existsSync(this.#folder) ? readdirSync(this.#folder) : [];
+    const remembered = names.filter((name) => HEAD_FILE.test(name)).map((name) => this.#read(name));
     return { remembered, proofs: await this.#proofs(remembered, sizesOf(bundles)) };
   }
 
@@ -49,7 +51,10 @@ export class LogMemory {
         mode: 0o700,
         hint: "let WAYBILL_HOME name a folder that this user can write",
       });
-      writeFileAtomic(join(this.#folder, `${head.logId}.json`), `${JSON.stringify(head)}\n`, { mode: 0o600 });
+      const name = `${head.logId}.json`;
+      // Another door may have seen more of it meanwhile.
+      if (existsSync(join(this.#folder, name)) && this.#read(name).size >= head.size) continue;
+      writeFileAtomic(join(this.#folder, name), `${JSON.stringify(head)}\n`, { mode: 0o600 });
     }
   }
 

@@ -40,15 +40,18 @@ export function operatorTrust(
 /**
  * The operator's policy for work that has no verdict to put findings into.
  *
- * @param options `home` absent: nothing is remembered and no version compared, for callers without a home folder
+ * @param options `digest` as for `operatorTrust`; `home` absent: nothing is remembered and no version compared, for callers without a home folder
  * @throws WaybillError WB-INPUT-006 for a policy that must not be gone by, or is at its end; and as `operatorTrust`
  */
-export function currentTrust(file: string, options: { home?: string | undefined; now: Date }): Trust {
-  const { home, now } = options;
+export function currentTrust(
+  file: string,
+  options: { home?: string | undefined; digest?: string | undefined; now: Date },
+): Trust {
+  const { home, digest, now } = options;
   const { policy, refused } =
     home === undefined
       ? { policy: parseTrust(readTextBounded(file, MAX_YAML_BYTES, { follow: true }), file), refused: [] }
-      : operatorTrust(file, { home, env: process.env, now });
+      : operatorTrust(file, { home, env: process.env, digest, now });
   const [first] = refused;
   if (first) throw new WaybillError("WB-INPUT-006", `${first.message} (${first.code})`, { hint: first.fix });
   const ended = trustExpired(policy, now);

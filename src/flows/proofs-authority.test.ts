@@ -16,6 +16,7 @@ import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { encodeCheckpoint } from "../core/checkpoint.ts";
 import { leafHash } from "../core/merkle.ts";
 import { type NoteSigner, signNote } from "../core/note.ts";
+import { CERTIFICATE, LOG_BUNDLE, SIGNATURE } from "../sign/cosign-layer.ts";
 import { IN_TOTO_PAYLOAD, preAuthEncoding, signEnvelope } from "../sign/dsse.ts";
 import { cosignHint, keyId } from "../sign/keys.ts";
 
@@ -77,8 +78,30 @@ export class TestAuthority {
 
   /** A bundle signed by an identity's short-lived certificate and logged at this time. */
   bundle(statement: string, identity: { subject: string; issuer: string }, at: Date): string {
+    const { privateKey, raw, pem } = this.#certify(identity, at);
+    return this.#bundle(statement, privateKey, { certificate: { rawBytes: raw } }, pem, at);
+  }
+
+  /** What cosign 2 puts beside a payload in an image's signature tag: signature, certificate, Rekor v1 entry. */
+  annotations(
+    payload: Buffer,
+    identity: { subject: string; issuer: string },
+    at: Date,
+  ): Record<string, string> {
+    const { privateKey, pem } = this.#certify(identity, at);
+    const signature = sign("sha256", payload, privateKey).toString("base64");
+    const digest = createHash("sha256").update(payload).digest("hex");
+    const { entry, promise } = this.#promised(digest, signature, pem, at);
+    return {
+      [SIGNATURE]: signature,
+      [CERTIFICATE]: pem,
+      [LOG_BUNDLE]: JSON.stringify({ SignedEntryTimestamp: promise, Payload: entry }),
+    };
+  }
+
+  #certify({ subject, issuer }: { subject: string; issuer: string }, at: Date) {
     const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-    const name = der(identity.subject.includes("://") ? 0x86 : 0x81, Buffer.from(identity.subject));
+    const name = der(subject.includes("://") ? 0x86 : 0x81, Buffer.from(subject));
     const certificate = this.#issue(
       sequence(),
       publicKey,
@@ -88,12 +111,15 @@ export class TestAuthority {
         extension("2.5.29.15", bits(Buffer.from([0x80]), 7), true),
         extension("2.5.29.37", sequence(oid("1.3.6.1.5.5.7.3.3"))),
         extension("2.5.29.17", sequence(name), true),
-        extension("1.3.6.1.4.1.57264.1.8", utf8(identity.issuer)),
+        extension("1.3.6.1.4.1.57264.1.8", utf8(issuer)),
       ],
     );
-    const material = { certificate: { rawBytes: certificate.toString("base64") } };
-    const pem = `-----BEGIN CERTIFICATE-----\n${certificate.toString("base64")}\n-----END CERTIFICATE-----\n`;
-    return this.#bundle(statement, privateKey, material, pem, at);
+    const raw = certificate.toString("base64");
+    return {
+      privateKey,
+      raw,
+      pem: `-----BEGIN CERTIFICATE-----\n${raw}\n-----END CERTIFICATE-----\n`,
+    };
   }
 
   /** A bundle signed by a key, logged at this time; the log's checkpoint is cosigned by these witnesses. */
@@ -119,26 +145,8 @@ export class TestAuthority {
     const payload = Buffer.from(statement);
     const envelope = signEnvelope(IN_TOTO_PAYLOAD, payload, key);
     const digest = createHash("sha256").update(preAuthEncoding(IN_TOTO_PAYLOAD, payload)).digest("hex");
-    const body = Buffer.from(
-      canonicalJson({
-        apiVersion: "0.0.1",
-        kind: "hashedrekord",
-        spec: {
-          data: { hash: { algorithm: "sha256", value: digest } },
-          signature: {
-            content: envelope.signatures[0]!.sig,
-            publicKey: { content: Buffer.from(pem).toString("base64") },
-          },
-        },
-      }),
-    ).toString("base64");
-    const entry = {
-      body,
-      integratedTime: Math.floor(at.getTime() / 1000),
-      logID: this.#logId().toString("hex"),
-      logIndex: 7,
-    };
-    const promise = sign("sha256", Buffer.from(canonicalJson(entry)), this.#log.privateKey);
+    const { entry, promise } = this.#promised(digest, envelope.signatures[0]!.sig, pem, at);
+    const { body } = entry;
     return JSON.stringify({
       mediaType: "application/vnd.dev.sigstore.bundle+json;version=0.1",
       verificationMaterial: {
@@ -149,7 +157,7 @@ export class TestAuthority {
             logId: { keyId: this.#logId().toString("base64") },
             kindVersion: { kind: "hashedrekord", version: "0.0.1" },
             integratedTime: String(entry.integratedTime),
-            inclusionPromise: { signedEntryTimestamp: promise.toString("base64") },
+            inclusionPromise: { signedEntryTimestamp: promise },
             ...(witnesses.length === 0 ? {} : { inclusionProof: this.#proof(body, witnesses) }),
             canonicalizedBody: body,
           },
@@ -157,6 +165,24 @@ export class TestAuthority {
       },
       dsseEnvelope: envelope,
     });
+  }
+
+  /** A Rekor v1 entry, and the log's promise to include it. */
+  #promised(digest: string, signature: string, pem: string, at: Date) {
+    const body = Buffer.from(
+      canonicalJson({
+        apiVersion: "0.0.1",
+        kind: "hashedrekord",
+        spec: {
+          data: { hash: { algorithm: "sha256", value: digest } },
+          signature: { content: signature, publicKey: { content: Buffer.from(pem).toString("base64") } },
+        },
+      }),
+    ).toString("base64");
+    const integratedTime = Math.floor(at.getTime() / 1000);
+    const entry = { body, integratedTime, logID: this.#logId().toString("hex"), logIndex: 7 };
+    const promise = sign("sha256", Buffer.from(canonicalJson(entry)), this.#log.privateKey);
+    return { entry, promise: promise.toString("base64") };
   }
 
   /** That the body is the only leaf of the log's tree. */

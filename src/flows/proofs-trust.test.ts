@@ -234,6 +234,37 @@ test("the CI identity of one agent cannot release another", async () => {
   assert.notEqual(await outcome(agent), "allow");
 });
 
+test("a workflow, a service account and a person are told apart, by issuer and by name", async () => {
+  const agent = await releasedAgent();
+  const google = "https://accounts.google.com";
+  const makers = {
+    workflow: { issuer: GITHUB, subject: workflow("acme/proof") },
+    "the other ref": { issuer: GITHUB, subject: workflow("acme/proof", "refs/tags/v1") },
+    pipeline: {
+      issuer: "https://gitlab.com",
+      subject: "https://gitlab.com/acme/proof//.gitlab-ci.yml@refs/heads/main",
+    },
+    "service account": { issuer: google, subject: "builder@acme.iam.gserviceaccount.com" },
+    person: { issuer: google, subject: "ann@acme.example" },
+    "the person, on another's word": {
+      issuer: "https://github.com/login/oauth",
+      subject: "ann@acme.example",
+    },
+  };
+  for (const [trusted, identity] of Object.entries(makers)) {
+    const principals = [{ name: "maker", identities: [identity] }];
+    writeFileSync(
+      agent.trust,
+      policy({ principals, trustedRoots: [{ name: "acme", root: authority.root() }] }),
+    );
+    for (const [maker, by] of Object.entries(makers)) {
+      onlySignature(agent, authority.bundle(statementOf(agent), by, new Date()));
+      const expected = maker === trusted ? "allow" : "WB-SIGN-002";
+      assert.equal(await outcome(agent), expected, `${maker}, where ${trusted} is trusted`);
+    }
+  }
+});
+
 test("one root's authority does not speak for identities that another one issues", async () => {
   const agent = await releasedAgent();
   const [ours, theirs] = [new TestAuthority("ours"), new TestAuthority("theirs")];

@@ -24,6 +24,8 @@ export type ExpectedSigner =
       by: "trust";
       file: string;
       agent: string | undefined;
+      /** Of the first policy to accept, `sha256:…`. */
+      digest?: string | undefined;
       /** Waybill's home folder, where the version accepted last is remembered. */
       home?: string;
     };
@@ -63,7 +65,12 @@ export interface LoadedPolicy {
   /** Whether an established signer is the one that is asked for. */
   judge(
     signer: Signer,
-    facts: { predicateType: string | undefined; time: number | undefined },
+    facts: {
+      predicateType: string | undefined;
+      time: number | undefined;
+      /** Of a statement. */
+      payload?: Buffer | undefined;
+    },
   ): { principal?: string } | { refused: Rule | "WB-SIGN-002"; detail: string };
 }
 
@@ -186,7 +193,8 @@ async function verifyOne(
       facts,
     );
   const earliest = times.length === 0 ? undefined : Math.min(...times.map(({ at }) => at));
-  const judged = judge(signer, { predicateType, time: earliest });
+  const payload = parsed.content.kind === "dsse" ? parsed.content.payload : undefined;
+  const judged = judge(signer, { predicateType, time: earliest, payload });
   if ("refused" in judged) return refused({ code: judged.refused, detail: judged.detail }, facts);
   return {
     file,

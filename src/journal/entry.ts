@@ -177,7 +177,12 @@ function readKey(verifier: EntryVerifier): KeyObject {
   try {
     if (verifier.kind === "publicKey")
       key = createPublicKey({ key: verifier.der, format: "der", type: "spki" });
-    else key = new X509Certificate(verifier.der).publicKey;
+    else {
+      const certificate = new X509Certificate(verifier.der);
+      // Node looks for a PEM text anywhere in the bytes first: one in an extension would lend its key.
+      if (!certificate.raw.equals(verifier.der)) throw new TypeError("not one certificate in DER");
+      key = certificate.publicKey;
+    }
   } catch (cause) {
     throw new WaybillError("WB-INPUT-016", "the verifier is not a key or certificate in DER", {
       hint: "give the key's SubjectPublicKeyInfo or the X.509 certificate",

@@ -26,6 +26,8 @@ const KNOWN = new Set([
   "journal.sqlite",
   "journal.sqlite-wal",
   "journal.sqlite-shm",
+  "witnesses.json",
+  "witnesses-seen.json",
 ]);
 
 /** Deeper than any path of a tile. */

@@ -161,7 +161,9 @@ class JournalCheck {
       const about = (this.#claims.get(index) ?? []).filter(
         (claim) => claim.leaf === leaf && Object.values(claim.subject).includes(digest),
       );
-      const valid = about.find((claim) => this.#entitled(claim, entry));
+      const entitled = about.filter((claim) => this.#entitled(claim, entry));
+      // One from outside whose bundle was uploaded can be erased like any other.
+      const valid = entitled.find(({ type }) => type === ERASURE_TYPE) ?? entitled[0];
       if (valid?.type === ERASURE_TYPE)
         this.#report.erased.push({ index, leaf, by: valid.signer, reason: valid.reason, at: valid.at });
       else if (valid) this.#report.external.push({ index, leaf, verifier: valid.verifier });

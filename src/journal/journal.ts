@@ -179,6 +179,20 @@ export class Journal {
   }
 
   /**
+   * Puts an envelope beside its entry, which came without it.
+   *
+   * @param text as `encodeEnvelopeFile` gives it; who calls has verified it against the entry
+   * @param check throws where it must not be kept; called as the only writer
+   * @throws what `check` throws, WB-STORE-001 to -004
+   */
+  async keepEnvelope(leaf: Hex, text: string, check: () => void): Promise<void> {
+    await this.#sequencer.locked(async () => {
+      check();
+      await this.#files.write([{ path: envelopePath(leaf), data: text }]);
+    });
+  }
+
+  /**
    * Puts cosignatures under the published checkpoint. Does nothing when another one was published meanwhile.
    *
    * @param note the checkpoint with lines added behind its own; who calls has verified them

@@ -42,6 +42,8 @@ export function logApi(service: LogService): (request: Request) => Promise<Respo
     const { pathname } = new URL(request.url);
     if (pathname === "/api/v2/log/entries")
       return request.method === "POST" ? addEntry(service, request) : refuse(405, "POST an entry here");
+    if (pathname.startsWith("/api/v1/"))
+      return refuse(404, "this log has Rekor's API of version 2: /api/v2/log/entries");
     if (request.method !== "GET" && request.method !== "HEAD") return refuse(405, "only GET is served here");
     const path = pathname.replace(/^\/(?:api\/v2\/)?/, "");
     if (path === "healthz") return new Response("ok\n");

@@ -171,9 +171,11 @@ export class HttpClient {
     const signal = this.signal ? AbortSignal.any([this.signal, own.signal]) : own.signal;
     // A large body may take its time: only a server that stops taking it, or that is silent after it, is given up.
     let timer = setTimeout(() => abort(new Error("no answer")), this.headersMs);
+    let answered = false;
     const again = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => abort(new Error("no answer")), this.headersMs);
+      // What is still read of a body after the answer came must not keep the process waiting.
+      if (!answered) timer = setTimeout(() => abort(new Error("no answer")), this.headersMs);
     };
     let response: Response;
     try {
@@ -193,6 +195,7 @@ export class HttpClient {
         });
       throw cause;
     } finally {
+      answered = true;
       clearTimeout(timer);
     }
     const limit = request.maxBytes ?? MAX_ANSWER;

@@ -1,10 +1,11 @@
 import { hash, type KeyObject } from "node:crypto";
 import { type Hex, sha256 } from "../core/digest.ts";
-import { type ParsedBundle, signedBytes, verifySignature } from "./bundle.ts";
+import { type ParsedBundle, signedBytes } from "./bundle.ts";
 import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
 import type { Established } from "./established.ts";
 import type { PrehashVerifier } from "./prehash.ts";
 import { isSubject, readSubjects } from "./statement-subjects.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 // What needs no authority: the signature itself and what it is about. Apart from `verify-bundle.ts` so that a
 // program which trusts a key and nothing else loads nothing else.

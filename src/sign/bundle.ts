@@ -1,4 +1,4 @@
-import { type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { canonicalJson, type Json } from "../core/canonical-json.ts";
 import { sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
@@ -7,6 +7,7 @@ import { type Envelope, hashOf, IN_TOTO_PAYLOAD, preAuthEncoding, signEnvelope }
 import { bytesOf, type Fields, fieldsOf, listOf, optional, ShapeError, textOf } from "./json-shape.ts";
 import { keyHints } from "./keys.ts";
 import { type LogEntry, readLogEntry } from "./log-entry.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
@@ -110,7 +111,7 @@ export function addLogEntry(parsed: ParsedBundle, logEntry: Json, maxBytes?: num
 
 function encodeBundle(bundle: Json, maxBytes = MAX_BUNDLE_BYTES): string {
   const text = `${canonicalJson(bundle)}\n`;
-  if (text.length > maxBytes)
+  if (Buffer.byteLength(text) > maxBytes)
     throw new WaybillError(
       "WB-INPUT-003",
       `the statement is too large: its bundle would exceed ${maxBytes >> 20} MiB`,
@@ -281,12 +282,6 @@ function refuseRepeats(names: readonly string[], what: string): void {
   if (new Set(names).size !== names.length) throw new ShapeError(`the same ${what} twice`);
 }
 
-/** The digest algorithm that goes with a key: that of its curve; null where the scheme brings its own (Ed25519). */
-export function digestAlgorithmOf(key: KeyObject): string | null {
-  if (key.asymmetricKeyType === "ed25519") return null;
-  return key.asymmetricKeyType === "rsa" ? "sha256" : hashOf(key);
-}
-
 /**
  * The bytes that a bundle's signature covers: the PAE of a statement, or the file itself.
  *
@@ -311,24 +306,4 @@ export function verifyBundleSignature(parsed: ParsedBundle, publicKey: KeyObject
     return error instanceof Error ? error.message : String(error);
   }
   return verifySignature(signedBytes(parsed.content)!, parsed.signature, publicKey);
-}
-
-/**
- * Verifies a signature over bytes by a key of any kind that Sigstore knows: ECDSA with the hash of the curve,
- * Ed25519, RSA with PKCS #1 v1.5 and SHA-256.
- *
- * @returns null when it is valid, else the reason
- */
-export function verifySignature(
-  data: Uint8Array,
-  signature: Uint8Array,
-  publicKey: KeyObject,
-): string | null {
-  try {
-    return verify(digestAlgorithmOf(publicKey), data, publicKey, signature)
-      ? null
-      : "the signature does not fit what was signed and this key";
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

@@ -27,12 +27,14 @@ const MAX_ANNOTATION = 1 << 18;
  * the annotations. Never throws for any bytes.
  *
  * @param layer the layer's blob: a simple signing payload, or a DSSE envelope
+ * @param limits.maxBytes of the bundle that it would be; 1 MiB when not given
  * @returns the bundle, whose hint is `NAMELESS` where a key signed; verify it over `layer` when it is a signature
  */
 export function bundleOfLayer(
   kind: "signature" | "attestation",
   layer: Uint8Array,
   annotations: Readonly<Record<string, string>>,
+  limits: { maxBytes?: number } = {},
 ): ParsedBundle | { problem: string } {
   try {
     for (const name of [SIGNATURE, CERTIFICATE, CHAIN, LOG_BUNDLE, TIMESTAMP])
@@ -65,6 +67,7 @@ export function bundleOfLayer(
             }
           : { dsseEnvelope: parseStrictJson(Buffer.from(layer).toString("utf8")) }),
       }),
+      limits,
     );
   } catch (error) {
     return { problem: (error as Error).message };

@@ -3,11 +3,11 @@ import { parseCheckpoint } from "../core/checkpoint.ts";
 import { leafHash } from "../core/merkle.ts";
 import { type NoteVerifier, parseNote, verifyNote } from "../core/note.ts";
 import { verifyInclusion } from "../core/proof.ts";
-import { verifySignature } from "./bundle.ts";
 import type { BundleProblem } from "./bundle-problem.ts";
 import type { LogInclusion, SigningTime } from "./established.ts";
 import type { InclusionProof, LogEntry } from "./log-entry.ts";
 import { covers, type LogAuthority } from "./trusted-root.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 /** What a log has proved of an entry. */
 export interface CheckedEntry {
@@ -18,7 +18,8 @@ export interface CheckedEntry {
 /**
  * Verifies that an entry is in a log: its SET and its inclusion proof, each where it is there, at least one of them.
  *
- * - SET (Rekor v1): the log's signature over body, time, log and index; the log's window covers that time.
+ * - SET (Rekor v1): the log's signature over body, time, log and index; the log's window covers that time. One by an
+ *   Ed25519 key counts as if it were not there: see `keepsTime`.
  * - Proof: a checkpoint that the log signed under its name, whose root and size the proof leads to.
  *   Checkpoints may bear other signatures; those of trusted witnesses give times. The log itself gives none: one of
  *   the times known by others must lie within its window.
@@ -36,8 +37,10 @@ export function checkLogEntry(
   witnesses: readonly NoteVerifier[],
   stamped: readonly SigningTime[],
 ): CheckedEntry | BundleProblem | undefined {
-  const { promise, proof } = entry;
-  const logId = entry.logId.toString("hex");
+  const { proof } = entry;
+  const promise = keepsTime(log) ? entry.promise : undefined;
+  // An entry may name its log by either of its ids; it is one entry of one log.
+  const logId = log.logId.toString("hex");
   const times: SigningTime[] = [];
   if (promise !== undefined) {
     const problem = promiseProblem(entry, promise, log);
@@ -65,6 +68,15 @@ export function checkLogEntry(
     inclusion: { ...checked.inclusion, logId, index },
     times: [...times, ...checked.times],
   };
+}
+
+/**
+ * Whether a log is one whose word on time is asked for. Tile logs have Ed25519 keys and promise nothing: Rekor v2, and
+ * Waybill's journals, whose key lies without a passphrase beside the makers' keys. Whoever steals both must not be
+ * able to date what he signs.
+ */
+function keepsTime({ publicKey }: LogAuthority): boolean {
+  return publicKey.asymmetricKeyType !== "ed25519";
 }
 
 /** The text that a SET signs: RFC 8785 of these four (rekor, pkg/verify). */

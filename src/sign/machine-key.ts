@@ -45,6 +45,11 @@ export function openMachineKey(home: string): SigningKey {
   }
 }
 
+/** True where this machine has its key already. */
+export function hasMachineKey(home: string): boolean {
+  return lstatSync(join(home, "machine", "door.key"), { throwIfNoEntry: false }) !== undefined;
+}
+
 function readIfThere(path: string): string | undefined {
   try {
     return readTextBounded(path, MAX_PEM_BYTES);

@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
-import { verifySignature } from "./bundle.ts";
 import type { Certificate } from "./certificate.ts";
 import { childrenOf, DerError, oidOf, readDer, TAG } from "./der.ts";
 import { covers, type LogAuthority } from "./trusted-root.ts";
+import { verifySignature } from "./verify-signature.ts";
 
 // Signed certificate timestamps (RFC 6962 §3): a certificate transparency log's promise to publish a certificate.
 

@@ -18,7 +18,7 @@ export class ProcessLock {
     let database: DatabaseSync | undefined;
     try {
       database = new DatabaseSync(path, { timeout: 0 });
-      database.exec("BEGIN EXCLUSIVE");
+      database.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE;");
     } catch (cause) {
       database?.close();
       if (!isBusy(cause)) throw sqliteFailure(path, cause);

@@ -3,7 +3,7 @@ import type { Hex } from "../core/digest.ts";
 import type { Finding } from "../core/finding.ts";
 import type { NoteVerifier } from "../core/note.ts";
 import { parseStatement } from "../evidence/statement.ts";
-import type { ParsedBundle } from "../sign/bundle.ts";
+import { MAX_NAMED_BUNDLE_BYTES, type ParsedBundle } from "../sign/bundle.ts";
 import type { Established } from "../sign/established.ts";
 import { keyHints } from "../sign/keys.ts";
 import { parseSimpleSigning } from "../sign/simple-signing.ts";
@@ -131,7 +131,8 @@ function claimOf(
     const simple = parseSimpleSigning(payload);
     return "problem" in simple ? simple : { type: IMAGE_SIGNATURE, digests: [simple.digest] };
   }
-  const statement = parseStatement(content.payload);
+  // How large it may be was decided when it was fetched.
+  const statement = parseStatement(content.payload, { maxBytes: MAX_NAMED_BUNDLE_BYTES });
   if ("problem" in statement) return statement;
   const digests = statement.subject.flatMap(({ digest }) => digest.sha256 ?? []);
   return { type: statement.predicateType, digests };

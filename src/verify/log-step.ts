@@ -63,7 +63,8 @@ export function logConsistency(logged: readonly LogInclusion[], facts: LogFacts)
       notes.push(
         `the log ${base.origin} has grown since this door saw it; no copy of it is at hand to prove that it only grew`,
       );
-    if (!known || largest.size > known.size) remember.push(largest);
+    // What nobody has proved to hold the remembered head must not take its place.
+    if (!known || (open === 0 && largest.size > known.size)) remember.push(largest);
   }
   const coverage =
     heads.length === 0

@@ -158,8 +158,9 @@ function revocations(trust: Trust, signer: Signer): Revocation[] {
     return entry ? [entry] : [];
   }
   const { issuer, subjects } = signer.identity;
+  // Left out, the issuer means any: what is meant to refuse must not fail to by an omission.
   return trust.revokedIdentities.filter(
-    ({ identity }) => identity.issuer === issuer && subjects.includes(identity.subject),
+    ({ identity }) => (identity.issuer ?? issuer) === issuer && subjects.includes(identity.subject),
   );
 }
 

@@ -27,5 +27,6 @@ export function makerOf(
   if ("problem" in signer) return { problem: signer.problem.detail };
   const judged = judgeHolder(trust, { signer, now });
   if (judged.status === "trusted") return { principal: judged.principal };
-  return { problem: `${describeSigner(signer)}: ${judged.detail}` };
+  const name = describeSigner(signer);
+  return { problem: judged.detail.includes(name) ? judged.detail : `${name}: ${judged.detail}` };
 }

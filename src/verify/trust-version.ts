@@ -1,9 +1,13 @@
 import type { Hex } from "../core/digest.ts";
 import { shortDigest } from "../core/digest.ts";
 import type { CheckResult, Finding } from "../core/finding.ts";
-import { readTrustVersionStatement, TRUST_VERSION_TYPE } from "../evidence/trust-version.ts";
+import {
+  readTrustVersionStatement,
+  TRUST_VERSION_TYPE,
+  type TrustVersion,
+} from "../evidence/trust-version.ts";
 import { VERIFY_RULES } from "./rules.ts";
-import { type BundleText, judge, readStatements } from "./signed.ts";
+import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
 import type { Trust } from "./trust.ts";
 import { missingSigners } from "./trust-judge.ts";
 
@@ -50,6 +54,7 @@ export interface TrustVersionStep {
  */
 export function trustVersion(policy: Trust, versions: TrustVersions, now: Date): TrustVersionStep {
   const { remembered, first } = versions;
+  const signatures = versionSignatures(versions.signatures);
   const notes: string[] = [];
   const coverage = `version ${policy.version}, ${remembered ? `last accepted ${remembered.version}` : "none accepted before"}`;
   const end = (rule?: RuleName, message = "", more: Partial<Finding> = {}): TrustVersionStep => ({
@@ -78,7 +83,7 @@ export function trustVersion(policy: Trust, versions: TrustVersions, now: Date):
     });
   if (start.digest === policy.digest) {
     if (remembered) return end();
-    const missing = missingRoots(policy, policy, versions, now);
+    const missing = missingRoots(policy, policy, signatures, now);
     return missing === null
       ? end()
       : end("trustUnsigned", `the trust policy is not signed by its own roots: ${missing}`);
@@ -101,11 +106,11 @@ export function trustVersion(policy: Trust, versions: TrustVersions, now: Date):
     );
   }
   if (start.roots && policy.version > start.version) {
-    const broken = brokenLink(start, policy, versions, now);
+    const broken = brokenLink(start, policy, versions.history, signatures, now);
     if (broken !== null) return end("trustUnsigned", broken, { expected, ...found });
     return end();
   }
-  const missing = missingRoots(policy, policy, versions, now);
+  const missing = missingRoots(policy, policy, signatures, now);
   if (missing !== null)
     return end("trustUnsigned", `the trust policy is not signed by its own roots: ${missing}`);
   return end();
@@ -129,39 +134,56 @@ function firstVersion(policy: Trust, { first, history }: TrustVersions): Trust |
 }
 
 /** Where the way from one version to a later one breaks, or null. */
-function brokenLink(start: Trust, policy: Trust, versions: TrustVersions, now: Date): string | null {
+function brokenLink(
+  start: Trust,
+  policy: Trust,
+  history: TrustVersions["history"],
+  signatures: VersionSignatures,
+  now: Date,
+): string | null {
   if (policy.version - start.version > MAX_VERSIONS)
     return `version ${policy.version} is more than ${MAX_VERSIONS} versions after ${start.version}`;
   for (let before = start; before.version < policy.version; ) {
     const number = before.version + 1;
-    const next = number === policy.version ? policy : versions.history.get(number);
+    const next = number === policy.version ? policy : history.get(number);
     if (!next || next.version !== number)
       return `version ${number}, between ${start.version} and ${policy.version}, is not at hand`;
-    const old = before.roots ? missingRoots(before, next, versions, now, before.digest) : null;
+    const old = before.roots ? missingRoots(before, next, signatures, now, before.digest) : null;
     if (old !== null)
       return `version ${number} is not signed by the roots of version ${before.version}: ${old}`;
-    const own = missingRoots(next, next, versions, now);
+    const own = missingRoots(next, next, signatures, now);
     if (own !== null) return `version ${number} is not signed by its own roots: ${own}`;
     before = next;
   }
   return null;
 }
 
+/** Well-formed signatures by the digest of the version that they are about. */
+type VersionSignatures = ReadonlyMap<Hex, { said: TrustVersion; signed: SignedStatement }[]>;
+
+/** Reads the bundles once, however many versions are followed. */
+function versionSignatures(bundles: readonly BundleText[]): VersionSignatures {
+  const known = readStatements(bundles).statements.flatMap((signed) => {
+    if (signed.statement.predicateType !== TRUST_VERSION_TYPE) return [];
+    const said = readTrustVersionStatement(signed.statement);
+    return "problem" in said ? [] : [{ said, signed }];
+  });
+  return Map.groupBy(known, ({ said }) => said.digest);
+}
+
 /** Which signatures by the roots of one version another version lacks, or null; null too where there are no roots. */
 function missingRoots(
   roots: Trust,
   version: Trust,
-  { signatures }: TrustVersions,
+  signatures: VersionSignatures,
   now: Date,
   previous?: Hex,
 ): string | null {
   if (!roots.roots) return null;
   const claim = { evidence: "trust" };
   const problems: string[] = [];
-  const signed = readStatements(signatures).statements.flatMap((signature) => {
-    if (signature.statement.predicateType !== TRUST_VERSION_TYPE) return [];
-    const said = readTrustVersionStatement(signature.statement);
-    if ("problem" in said || said.digest !== version.digest || said.version !== version.version) return [];
+  const signed = (signatures.get(version.digest) ?? []).flatMap(({ said, signed: signature }) => {
+    if (said.version !== version.version) return [];
     // A root that names the version before stands for no other past than that.
     if (previous !== undefined && said.previous !== undefined && said.previous !== previous) {
       problems.push(`${signature.file} follows ${shortDigest(said.previous)}`);

@@ -3,9 +3,10 @@ import { isHex } from "../../core/digest.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
 import { waybillHome } from "../../flows/home.ts";
+import { operatorKeys } from "../../flows/operator-keys.ts";
+import { savedWitnesses } from "../../flows/witnesses.ts";
 import { fsckJournal } from "../../journal/fsck.ts";
 import { JOURNAL_FOLDER } from "../../journal/journal.ts";
-import { listKeys, loadPublicKey } from "../../sign/key-store.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { renderFinding } from "../render/finding.ts";
@@ -21,8 +22,11 @@ export const run: Run = async ({ options }, io) => {
         hint: "waybill keys show",
       });
   // Whoever holds the keys of this home holds its journal.
-  const own = listKeys(home).map((name) => loadPublicKey(home, name).keyId);
-  const report = await fsckJournal(join(home, JOURNAL_FOLDER), { operators: [...named, ...own] });
+  const own = operatorKeys(home);
+  const report = await fsckJournal(join(home, JOURNAL_FOLDER), {
+    operators: [...named, ...own],
+    witnesses: savedWitnesses(home).map(({ verifier }) => verifier),
+  });
   if (options.format === "json") io.out(`${JSON.stringify(report, null, 2)}\n`);
   else {
     for (const finding of report.findings)

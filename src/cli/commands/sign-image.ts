@@ -26,9 +26,8 @@ export function tellSigned(signed: ImageSigned, format: unknown, verb: string, i
     return EXIT.allowed;
   }
   io.out(`${verb}  ${safeText(image)}  ${io.paint("bold", `sha256:${digest}`)}\n`);
-  if (by && "key" in by) io.out(`with    key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
-  if (by && "identity" in by)
-    io.out(`as      ${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);
+  if ("key" in by) io.out(`with    key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
+  else io.out(`as      ${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);
   for (const { place } of places) io.out(`stored  ${place}\n`);
   return EXIT.allowed;
 }

@@ -55,7 +55,13 @@ function signerOf(text: (name: string) => string | undefined, io: Io): BundlesRe
     );
   if (key !== undefined) return { by: "key", publicKey: loadVerifyKey(key) };
   if (trust !== undefined)
-    return { by: "trust", file: trust, agent: text("agent"), home: waybillHome(io.env) };
+    return {
+      by: "trust",
+      file: trust,
+      agent: text("agent"),
+      digest: text("trust-digest"),
+      home: waybillHome(io.env),
+    };
   if (subject === undefined || issuer === undefined)
     throw usage("an identity is a subject and its issuer: --identity SAN --issuer URL");
   return { by: "identity", subject, issuer };

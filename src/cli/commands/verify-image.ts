@@ -48,7 +48,8 @@ function expectedSigner(options: Arguments["options"], io: Io): ExpectedSigner {
   if (subject !== undefined || issuer !== undefined)
     throw usage("an identity is a subject and its issuer: --identity SAN --issuer URL");
   const file = trust ?? io.env.WAYBILL_TRUST;
-  if (file) return { by: "trust", file, agent: text("agent"), home: waybillHome(io.env) };
+  const digest = text("trust-digest");
+  if (file) return { by: "trust", file, agent: text("agent"), digest, home: waybillHome(io.env) };
   throw usage("nothing says whose signature is accepted");
 }
 

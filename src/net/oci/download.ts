@@ -36,12 +36,16 @@ export async function downloadBlob(
     await readAll(repository, blob, sink, false);
     assertDigest(repository, blob, sink);
   } catch (error) {
-    const other =
-      error instanceof WaybillError && (error.code === "WB-NET-005" || error.code === "WB-NET-004");
-    if (!other || !kept) throw error;
-    await sink.restart();
-    sink.have = 0;
-    sink.hash = createHash("sha256");
+    const code = error instanceof WaybillError ? error.code : undefined;
+    const other = code === "WB-NET-005" || code === "WB-NET-004";
+    // A mirror that breaks off again and again must not keep anybody from the registry, which has the same bytes.
+    const broken = code === "WB-NET-001" && repository.hasMirrors;
+    if ((!other && !broken) || !kept) throw error;
+    if (other) {
+      await sink.restart();
+      sink.have = 0;
+      sink.hash = createHash("sha256");
+    }
     await readAll(repository, blob, sink, true);
     assertDigest(repository, blob, sink);
   }
@@ -94,11 +98,13 @@ async function readAll(
         if (sink.have + fresh.length > blob.size)
           throw otherBytes(`${safeText(repository.registry)} sent more bytes than the blob has`);
         sink.hash.update(fresh);
-        await sink.write(fresh);
+        await written(sink, fresh);
         sink.have += fresh.length;
       }
       if (blob.size === 0) return;
     } catch (error) {
+      // A full disk and an interruption are not the server's fault, and part of the chunk may be written.
+      if (error instanceof SinkFailure) throw error.cause;
       const broken = !(error instanceof WaybillError) || error.code === "WB-NET-001";
       if (!broken || fruitless + 1 >= MAX_FRUITLESS) throw asUnreachable(repository, error);
     }
@@ -107,6 +113,17 @@ async function readAll(
       throw otherBytes(
         `${safeText(repository.registry)} ended the blob after ${sink.have} of ${blob.size} bytes`,
       );
+  }
+}
+
+/** What the sink threw, told from what the network did. */
+class SinkFailure extends Error {}
+
+async function written(sink: BlobSink, chunk: Uint8Array): Promise<void> {
+  try {
+    await sink.write(chunk);
+  } catch (cause) {
+    throw new SinkFailure("the bytes could not be kept", { cause });
   }
 }
 
@@ -119,9 +136,7 @@ function assertDigest(repository: RegistryRepository, blob: { digest: Hex }, sin
 }
 
 function asUnreachable(repository: RegistryRepository, error: unknown): unknown {
-  // A full disk and an interruption are not the server's fault.
-  if (error instanceof WaybillError || (error as NodeJS.ErrnoException).syscall === "write") return error;
-  if ((error as Error).name === "AbortError") return error;
+  if (error instanceof WaybillError || (error as Error).name === "AbortError") return error;
   return new WaybillError("WB-NET-001", `${safeText(repository.registry)} broke the connection off`, {
     hint: "run the command again: it goes on where it stopped",
     cause: error,

@@ -44,16 +44,10 @@ export async function uploadBlob(
   options: { mountFrom?: string } = {},
 ): Promise<"there" | "mounted" | "sent"> {
   if (await repository.hasBlob(source.digest)) return "there";
-  const start = repository.url("blobs/uploads/");
-  if (options.mountFrom !== undefined) {
-    start.searchParams.set("mount", `sha256:${source.digest}`);
-    start.searchParams.set("from", options.mountFrom);
-  }
-  // A second session that nobody finishes is cleaned up by the registry.
-  const answer = await repository.request({ method: "POST", url: start, repeat: true });
-  if (answer.status === 201) return "mounted";
-  if (answer.status !== 202) throw refusedBy(answer, "beginning an upload");
-  const session = locationOf(answer);
+  const mount =
+    options.mountFrom === undefined ? undefined : { digest: source.digest, from: options.mountFrom };
+  const session = await begin(repository, mount);
+  if (session === "mounted") return session;
   if (source.size <= AT_ONCE) {
     const body = await collect(source.open(0));
     await finish(repository, session, source.digest, body);
@@ -61,6 +55,22 @@ export async function uploadBlob(
     await finish(repository, await sendAll(repository, session, source), source.digest);
   }
   return "sent";
+}
+
+async function begin(
+  repository: RegistryRepository,
+  mount?: { digest: Hex; from: string },
+): Promise<URL | "mounted"> {
+  const start = repository.url("blobs/uploads/");
+  if (mount) {
+    start.searchParams.set("mount", `sha256:${mount.digest}`);
+    start.searchParams.set("from", mount.from);
+  }
+  // A second session that nobody finishes is cleaned up by the registry.
+  const answer = await repository.request({ method: "POST", url: start, repeat: true });
+  if (answer.status === 201 && mount) return "mounted";
+  if (answer.status !== 202) throw refusedBy(answer, "beginning an upload");
+  return locationOf(answer);
 }
 
 /** Streams all of a blob into a session; gives the address at which it is finished. */
@@ -81,7 +91,8 @@ async function sendAll(repository: RegistryRepository, first: URL, source: BlobS
         body: () => source.open(from),
       });
       if (answer.status === 202 || answer.status === 201 || answer.status === 204) return locationOf(answer);
-      if (answer.status < 500 && answer.status !== 416) throw refusedBy(answer, "sending a blob");
+      const lost = answer.status === 404 || answer.status === 416;
+      if (answer.status < 500 && !lost) throw refusedBy(answer, "sending a blob");
       if (resumes >= MAX_RESUMES) throw refusedBy(answer, "sending a blob");
     } catch (error) {
       const broken = error instanceof WaybillError && error.code === "WB-NET-001";
@@ -91,7 +102,7 @@ async function sendAll(repository: RegistryRepository, first: URL, source: BlobS
   }
 }
 
-/** How much of a session arrived. */
+/** How much of a session arrived; a new one where the registry gave the old one up, as distribution 2 does. */
 async function progress(
   repository: RegistryRepository,
   session: URL,
@@ -99,6 +110,8 @@ async function progress(
 ): Promise<{ session: URL; sent: number }> {
   const answer = await repository.request({ method: "GET", url: session });
   const range = /^(?:bytes=)?0-(\d+)$/.exec(answer.headers.get("range") ?? "");
+  if (answer.status === 404 || answer.status === 400 || answer.status === 416)
+    return { session: (await begin(repository)) as URL, sent: 0 };
   if (answer.status !== 204 && answer.status !== 200) throw refusedBy(answer, "going on with an upload");
   // `0-0` is also what a session without a single byte says.
   const last = range ? Number(range[1]) : 0;
