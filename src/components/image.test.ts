@@ -117,9 +117,9 @@ test("layouts with something wrong", async () => {
   const layout = new Layout();
   const manifest = layout.image(["one"]);
   assert.deepEqual(await layout.details(), ["missing: it has no index.json and oci-layout"]);
-  assert.deepEqual(await layout.index().details(), ["malformed: it names 0 images and must name one"]);
+  assert.deepEqual(await layout.index().details(), ["malformed: it names no image and must name one"]);
   assert.deepEqual(await layout.index(manifest, layout.image(["two"])).details(), [
-    "malformed: it names 2 images and must name one",
+    "malformed: it names more than one image and must name one",
   ]);
   assert.deepEqual(await layout.index({ ...manifest, size: 1 }).details(), [
     `malformed: it has ${manifest.size} bytes and is declared with 1`,
@@ -178,5 +178,99 @@ test("`ref` with a digest must name this image", async () => {
   const other = `r.example/a@sha256:${"0".repeat(64)}`;
   assert.deepEqual(await layout.details(`, ref: "${other}"`), [
     `malformed: the layout holds ${manifest.digest}, the manifest declares ${other}`,
+  ]);
+});
+
+const NAME = "org.opencontainers.image.ref.name";
+const named = (descriptor: { mediaType: string; digest: string; size: number }, name: string): Json => ({
+  ...descriptor,
+  annotations: { [NAME]: name },
+});
+
+/** Signatures of an image as cosign 2 and 3 leave them in a layout. */
+function signatures(layout: Layout, image: { mediaType: string; digest: string; size: number }): Json[] {
+  const simple = layout.blob("application/vnd.dev.cosign.simplesigning.v1+json", '{"critical":{}}');
+  const tag = layout.blob(MANIFEST, {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: layout.blob(CONFIG, '{"rootfs":{}}'),
+    layers: [simple],
+  });
+  const bundle = "application/vnd.dev.sigstore.bundle.v0.3+json";
+  const referrer = layout.blob(MANIFEST, {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    artifactType: bundle,
+    config: layout.blob("application/vnd.oci.empty.v1+json", "{}"),
+    layers: [layout.blob(bundle, '{"bundle":1}')],
+    subject: image,
+  });
+  const list = layout.blob(INDEX, { schemaVersion: 2, mediaType: INDEX, manifests: [referrer] });
+  const hex = image.digest.slice(7);
+  return [
+    named(tag, `sha256-${hex}.sig`),
+    { ...referrer, artifactType: bundle },
+    named(list, `sha256-${hex}`),
+  ];
+}
+
+test("signatures in a layout are under no digest, and their blobs are not nobody's", async () => {
+  const layout = new Layout();
+  const image = layout.image();
+  const before = (await layout.index(image).look()).leaf;
+  const about = signatures(layout, image);
+  assert.deepEqual((await layout.index(image, ...about).look()).leaf, before);
+  const text =
+    "waybill: v1\nagent: a\nstart: {command: [x]}\ncomponents: [{kind: image, name: i, path: image}]\n";
+  const unclaimed = async () =>
+    (await observe(layout.folder, parseManifest(text).manifest, { mode: "lock" })).unclaimed.map(
+      (f) => f.path,
+    );
+  assert.deepEqual(await unclaimed(), []);
+  // Bytes that are not those of their name belong to nobody, whoever names them.
+  writeFileSync(join(layout.blobs, sha256('{"bundle":1}')), "import os");
+  assert.deepEqual(await unclaimed(), [`image/blobs/sha256/${sha256('{"bundle":1}')}`]);
+  // Left behind when the image was copied.
+  for (const each of about) rmSync(join(layout.blobs, String((each as { digest: string }).digest).slice(7)));
+  assert.deepEqual((await layout.look()).leaf, before);
+});
+
+test("an image cannot be hidden in a layout as a signature", async () => {
+  const layout = new Layout();
+  const image = layout.image(["one"]);
+  const evil = layout.image(["evil"]);
+  const list = layout.blob(INDEX, { schemaVersion: 2, mediaType: INDEX, manifests: [evil] });
+  const twice = layout.blob(INDEX, { schemaVersion: 2, mediaType: INDEX, manifests: [list] });
+  // An image with a subject can still be run.
+  const runnable = layout.blob(MANIFEST, {
+    schemaVersion: 2,
+    mediaType: MANIFEST,
+    config: layout.blob(CONFIG, '{"x":1}'),
+    layers: [layout.blob(LAYER, "evil")],
+    subject: image,
+  });
+  const tag = `sha256-${image.digest.slice(7)}`;
+  for (const hidden of [
+    named(evil, `${tag}.sig`),
+    { ...evil, artifactType: "application/vnd.dev.sigstore.bundle.v0.3+json" },
+    named(list, tag),
+    named(twice, tag),
+    named(runnable, `${tag}.att`),
+    { ...runnable, artifactType: "application/example" },
+  ])
+    for (const order of [
+      [image, hidden],
+      [hidden, image],
+    ])
+      assert.deepEqual(
+        await layout.index(...order).details(),
+        ["malformed: it names more than one image and must name one"],
+        JSON.stringify(hidden),
+      );
+  // A manifest that is not the one of its name is not taken for a signature either.
+  const [signature] = signatures(layout, image);
+  writeFileSync(join(layout.blobs, (signature as { digest: string }).digest.slice(7)), "{}");
+  assert.deepEqual(await layout.index(image, signature!).details(), [
+    "malformed: it names more than one image and must name one",
   ]);
 });

@@ -203,6 +203,7 @@ function describe(
     problems,
     sources,
     prefix: selection.prefix,
+    ...(selection.beside === undefined ? {} : { beside: selection.beside }),
   };
   if (problems.length === 0) addLeaf(component);
   return component;
@@ -325,8 +326,9 @@ function readChecked(component: ObservedComponent, path: string, limit: number):
 
 function claimedPaths(components: readonly ObservedComponent[]): Set<string> {
   const claimed = new Set<string>();
-  for (const { declared, prefix, entries, problems } of components) {
+  for (const { declared, prefix, entries, problems, beside = [] } of components) {
     for (const entry of [...entries, ...problems]) claimed.add(prefix + entry.path);
+    for (const path of beside) claimed.add(prefix + path);
     if (declared.kind === "image")
       for (const file of ["index.json", "oci-layout"]) claimed.add(prefix + file);
   }

@@ -47,6 +47,8 @@ export interface ObservedComponent {
   sources: ReadonlyMap<string, string>;
   /** Prefix that makes an entry's path relative to the agent's folder: "" for `paths` and for a path of `.`. */
   prefix: string;
+  /** Paths in its place that are under no digest and yet belong there: signatures in an image's layout. */
+  beside?: readonly string[];
 }
 
 /** True for an observed symbolic link. */

@@ -15,6 +15,8 @@ export interface Selection {
   problems: ObservedProblem[];
   /** What to put before a tree path to get a path relative to the agent's folder. */
   prefix: string;
+  /** Files in its place that are under no digest and yet belong there: signatures in an image's layout. */
+  beside?: string[];
 }
 
 /** What a selection may depend on beside the declaration. */

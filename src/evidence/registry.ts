@@ -16,13 +16,3 @@ export const PREDICATES: readonly PredicateType[] = [
   externalEntryPredicate,
   erasurePredicate,
 ];
-
-/** The predicate type with this short name, such as `release`. */
-export function predicateByShort(short: string): PredicateType | undefined {
-  return PREDICATES.find((type) => type.short === short);
-}
-
-/** The predicate type with this `predicateType` URI. */
-export function predicateByUri(uri: string): PredicateType | undefined {
-  return PREDICATES.find((type) => type.uri === uri);
-}

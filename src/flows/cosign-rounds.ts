@@ -1,6 +1,6 @@
 import type { Journal } from "../journal/journal.ts";
 import type { SignedCheckpoint } from "../journal/reader.ts";
-import { cosignJournal, witnessNotes } from "./cosign-journal.ts";
+import { type Cosigned, cosignJournal, witnessNotes } from "./cosign-journal.ts";
 import type { NamedWitness } from "./witnesses.ts";
 
 /** Least time from one round to the next, in milliseconds. */
@@ -8,6 +8,9 @@ const ROUND_MS = 1000;
 
 /** How long a witness is waited for: clients of Rekor wait 20 s for an answer. */
 const ASK_MS = 5000;
+
+/** How long one that did not answer is left alone, in milliseconds: nobody waits for it each time. */
+const REST_MS = 30_000;
 
 interface Waiting {
   index: number;
@@ -29,6 +32,8 @@ export class CosignRounds {
   #round: Promise<void> | undefined;
   #began = Number.NEGATIVE_INFINITY;
   #done: number | undefined;
+  /** By key: not asked before this moment. */
+  readonly #resting = new Map<string, number>();
   #said = "";
 
   constructor(
@@ -62,7 +67,8 @@ export class CosignRounds {
 
   #look(): void {
     try {
-      if (this.#journal.checkpoint().size !== this.#done) this.#start();
+      const rested = [...this.#resting.values()].some((until) => until <= performance.now());
+      if (rested || this.#journal.checkpoint().size !== this.#done) this.#start();
     } catch (error) {
       this.#tell([(error as Error).message]);
     }
@@ -94,16 +100,28 @@ export class CosignRounds {
     let checkpoint: SignedCheckpoint | undefined;
     try {
       const options = { timeoutMs: ASK_MS, signal: this.#stop.signal };
-      const cosigned = await cosignJournal(this.#home, this.#journal, this.#witnesses, options);
+      const asked = this.#witnesses.filter(({ key }) => (this.#resting.get(key) ?? 0) <= this.#began);
+      const cosigned = await cosignJournal(this.#home, this.#journal, asked, options);
       checkpoint = cosigned.checkpoint;
       this.#done = checkpoint.size;
-      if (!this.#stop.signal.aborted) this.#tell(witnessNotes(cosigned.results, checkpoint.size));
+      if (!this.#stop.signal.aborted) this.#heard(asked, cosigned);
     } catch (error) {
       this.#tell([(error as Error).message]);
     }
     const covered = this.#waiting.filter(({ index }) => checkpoint === undefined || index < checkpoint.size);
     this.#waiting = this.#waiting.filter((each) => !covered.includes(each));
     for (const { resolve } of covered) resolve(checkpoint);
+  }
+
+  /** Lets those rest who gave neither a cosignature nor a reason that is the log's own. */
+  #heard(asked: readonly NamedWitness[], { checkpoint, results }: Cosigned): void {
+    results.forEach(({ line, seen }, i) => {
+      const { key } = asked[i]!;
+      if (line === undefined && seen === undefined) this.#resting.set(key, performance.now() + REST_MS);
+      else this.#resting.delete(key);
+    });
+    const notes = witnessNotes(results, checkpoint.size);
+    if (notes.length > 0 || this.#resting.size === 0) this.#tell(notes);
   }
 
   /** What lasts is said once. */

@@ -110,7 +110,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const)
     assert.deepEqual([fsck.status, /came from outside/.test(fsck.out)], [0, true], fsck.out);
     // Nothing is left to be sealed.
     let sealed = 0;
-    const count = async (): Promise<void> => void (sealed += 1);
+    const count = async (): Promise<void> => {
+      sealed += 1;
+    };
     const log = await AccessLog.open(join(home, ACCESS_FOLDER), { sign: () => "{}", log: count });
     await log.close();
     assert.equal(sealed, 0);

@@ -116,6 +116,9 @@ test("strangers, the revoked, those outside of their window and bad input are re
   assert.equal(huge.status, 413);
   assert.equal((await fetch(`${journal.url}/api/v2/log/entries`)).status, 405);
   assert.equal((await fetch(`${journal.url}/checkpoint`, { method: "DELETE" })).status, 405);
+  const older = await fetch(`${journal.url}/api/v1/log/entries`, { method: "POST", body: "{}" });
+  assert.equal(older.status, 404);
+  assert.match(await older.text(), /version 2/);
   assert.deepEqual(readdirSync(join(journal.home, ACCESS_FOLDER)), ["lock"]);
   assert.equal((await post(journal.url, good)).status, 201);
   await journal.close();

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { openCheckpoint } from "../core/checkpoint.ts";
 import { encodeVerifierKey, parseVerifierKey } from "../core/note.ts";
 import { openJournal } from "../journal/journal.ts";
+import { openReader } from "../journal/open-reader.ts";
 import { TestMaker, testStatement } from "../journal/test-maker.test.ts";
 import { parseBundle } from "../sign/bundle.ts";
 import { generateKeyPair, keyId } from "../sign/keys.ts";
@@ -200,6 +204,37 @@ test("an entry that is posted is answered under a checkpoint that the witness co
     0,
   );
   assert.match(journal.said.join("\n"), /did not cosign/);
+});
+
+test("what another process publishes is cosigned too, and a witness that hangs holds nobody up for long", async (t) => {
+  const { home, vkey, append } = await journalHome(t);
+  const seen = await witness(t, vkey);
+  const hung = createServer(() => {});
+  await new Promise<void>((resolve) => hung.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    hung.closeAllConnections();
+    hung.close();
+  });
+  const { port } = hung.address() as AddressInfo;
+  const other = encodeVerifierKey("hung.example", Buffer.alloc(32, 1), "cosignature");
+  const maker = new Maker();
+  const trust = trustOf({ ci: [{ publicKey: maker.pem }] });
+  const witnesses = parseWitnesses(`${seen.option},http://127.0.0.1:${port}=${other}`);
+  const journal = await served(t, { home, trust, witnesses });
+  const began = performance.now();
+  const { status, answer } = await post(journal.url, maker.entry("one"));
+  assert.equal(status, 201);
+  assert.ok(performance.now() - began < 15_000);
+  assert.equal(cosigners(answer.inclusionProof.checkpoint.envelope, vkey, seen.verifierKey).length, 1);
+  await append();
+  const { size } = openReader(join(home, "journal")).checkpoint();
+  const until = Date.now() + 20_000;
+  const cosigned = (): boolean => {
+    const { note, size: now } = openReader(join(home, "journal")).checkpoint();
+    return now >= size && cosigners(note, vkey, seen.verifierKey).length === 1;
+  };
+  while (!cosigned() && Date.now() < until) await sleep(100);
+  assert.ok(cosigned());
 });
 
 test("with saved witnesses what is signed carries their cosignature, which proves a time; without them nobody is asked", async (t) => {

@@ -93,8 +93,8 @@ export async function consider(
     folder: facts,
     bundles,
     models:
-      !unfetched && asksForModels(atCi ? undefined : trust.policy, manifest.agent)
-        ? await signedModels(agent, facts, bundles, options)
+      !unfetched && !atCi && trust.policy && asksForModels(trust.policy, manifest.agent)
+        ? await signedModels(agent, facts, bundles, { ...options, trust: trust.policy })
         : [],
     trust: versions ? { ...trust, versions } : trust,
     logs: await logMemory.facts(bundles),

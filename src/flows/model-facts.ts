@@ -15,9 +15,10 @@ import { SINGLE_FILE } from "../evidence/oms-names.ts";
 import type { RangeAlgorithm } from "../hash/range-hasher.ts";
 import { hashRanges, type RangeRequest } from "../hash/ranges.ts";
 import type { WalkedFile } from "../hash/walk.ts";
-import { MAX_NAMED_BUNDLE_BYTES } from "../sign/bundle.ts";
+import { MAX_NAMED_BUNDLE_BYTES, parseBundle } from "../sign/bundle.ts";
 import type { ModelBundleText, SignedModel } from "../verify/model-step.ts";
-import type { BundleText } from "../verify/signed.ts";
+import { type BundleText, judge } from "../verify/signed.ts";
+import type { Trust } from "../verify/trust.ts";
 import { type AgentFolder, optionalText } from "./agent-folder.ts";
 import { isSingleFile } from "./oms-sign.ts";
 
@@ -34,16 +35,24 @@ const ALGORITHMS: Readonly<Record<OmsManifest["hashType"], RangeAlgorithm>> = {
 /**
  * The models of a release with the signatures that may be about them: in waybill.evidence those that are named after
  * the model, and any OMS bundle whose root is the model's; beside the model `model.sig`, for a single file also
- * `FILE.sig`. Shards, BLAKE2b and BLAKE3 are hashed here, by whoever signed them; who that is, is judged later.
+ * `FILE.sig`. Shards, BLAKE2b and BLAKE3 are hashed here, for signers that trust names alone: whoever can put a file
+ * there must not choose how often a model is read.
  *
  * @param bundles those of waybill.evidence
+ * @param options `trust`, `now`: who may sign models
  */
 export async function signedModels(
   agent: AgentFolder,
   facts: Pick<FolderFacts, "components" | "lock">,
   bundles: readonly BundleText[],
-  options: { signal?: AbortSignal } = {},
+  options: { trust: Trust; now: Date; signal?: AbortSignal },
 ): Promise<SignedModel[]> {
+  const { agent: name } = agent.manifest.manifest;
+  const counts = (text: string): boolean => {
+    const bundle = parseBundle(text, { maxBytes: MAX_NAMED_BUNDLE_BYTES });
+    if ("problem" in bundle) return false;
+    return judge({ bundle }, { evidence: "model", agent: name }, options.trust, options.now).ok;
+  };
   const observed = facts.components.filter(({ declared }) => declared.kind === "model");
   const evidence = observed.length === 0 ? [] : modelEvidence(bundles);
   const models: SignedModel[] = [];
@@ -63,7 +72,9 @@ export async function signedModels(
     ];
     const withDigests: ModelBundleText[] = [];
     for (const bundle of found) {
-      const computed = await computedFor(bundle.text, component, files, options);
+      const computed = counts(bundle.text)
+        ? await computedFor(bundle.text, component, files, options)
+        : undefined;
       withDigests.push(computed ? { ...bundle, computed } : bundle);
     }
     models.push({

@@ -105,7 +105,7 @@ function mirrorsOf(reference: ImageReference, access: RegistryAccess, plain: Rea
     .flatMap((word) => {
       const [host, address] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
       if (!word.includes("=") || host === "" || !URL.canParse(address))
-        throw new WaybillError("WB-INPUT-007", `${safeText(word)}: not a mirror`, {
+        throw new WaybillError("WB-INPUT-007", `${safeText(word.replace(/[^/=]*@/, "…@"))}: not a mirror`, {
           hint: "for example: docker.io=https://mirror.example",
         });
       const url = new URL(address);

@@ -9,7 +9,7 @@ import { rememberTrust } from "./trust-memory.ts";
 import { findTrust, trustVersions } from "./trust-source.ts";
 
 /** The operator's policy where nothing lies in an agent's folder: a lone bundle, an image. */
-export interface OperatorTrust {
+interface OperatorTrust {
   policy: Trust;
   /** Why it must not be gone by: replayed, or not signed by its roots. Empty where it may. */
   refused: Finding[];
@@ -24,7 +24,7 @@ export interface OperatorTrust {
  * @param options `digest` of the first policy to accept, `sha256:…`
  * @throws WaybillError as `findTrust` and `trustVersions`
  */
-export function operatorTrust(
+function operatorTrust(
   file: string,
   options: { home: string; env: NodeJS.ProcessEnv; now: Date; digest?: string | undefined },
 ): OperatorTrust {

@@ -58,7 +58,8 @@ function slowly(registry: MemoryRegistry, large: string, froms: number[]) {
       if (at >= bytes.length) {
         clearInterval(timer);
         response.end();
-      } else response.write(bytes.subarray(at, (at += 60_000)));
+      } else response.write(bytes.subarray(at, at + 60_000));
+      at += 60_000;
     }, 10);
     response.on("close", () => clearInterval(timer));
     return true;
@@ -192,4 +193,17 @@ test("four blobs are fetched at a time, and none is begun after one has failed",
   };
   assert.equal((await pull(reference, join(root, "many-1"))).placed, true);
   assert.ok(most > 1 && most <= 4, `${most} at a time`);
+
+  const layers: string[] = [];
+  registry.before = (request, response) => {
+    const digest = request.url!.slice(request.url!.indexOf("sha256:"));
+    // The lock, waybill.yaml and the signature are read; of the contents the first ones asked for are missing.
+    if (!request.url!.includes("/blobs/") || /^\s*[{]/.test(registry.blobs.get(digest)!.toString()))
+      return false;
+    layers.push(digest);
+    response.writeHead(404).end();
+    return true;
+  };
+  await assert.rejects(pull(reference, join(root, "many-2")), { code: "WB-NET-002" });
+  assert.ok(layers.length <= 4, `${layers.length} were asked for`);
 });

@@ -60,11 +60,12 @@ export async function readRelease(store: ImageStore, { manifest }: StoredManifes
   for (const { leaf } of lock.components.filter(({ leaf: { kind } }) => kind === "image"))
     for (const name of ["oci-layout", "index.json"]) {
       const path = `${prefixes.get(componentId(leaf))}${name}`;
-      const layer = layers.find(
+      // They are under no digest of the release: two of a name could be one for each reader.
+      const named = layers.filter(
         ({ mediaType, annotations }) => mediaType === FILE_LAYER && annotations[TITLE] === path,
       );
-      if (!layer) throw noRelease(`${path} is missing`);
-      const { sha256: digest, size } = layer;
+      if (named.length !== 1) throw noRelease(`it has ${named.length} layers called ${path}`);
+      const { sha256: digest, size } = named[0]!;
       extra.push({ path, bytes: await store.blob({ digest, size }, MAX_MANIFEST_BYTES) });
     }
   return { lock, lockText, manifestText, prefixes, extra };

@@ -17,6 +17,7 @@ const HELPER_MS = 15_000;
  * else `$XDG_RUNTIME_DIR/containers/auth.json`, `$DOCKER_CONFIG/config.json`, `~/.docker/config.json`; the first
  * that knows the registry counts. A credential helper that such a file names is run.
  *
+ * @param helperMs how long a helper may take, in milliseconds
  * @returns undefined for nobody in particular
  * @throws WaybillError WB-INPUT-001 a named file is missing, WB-INPUT-005 one is no JSON, WB-NET-003 a helper fails
  */
@@ -24,13 +25,14 @@ export async function findRegistryCredentials(
   registry: string,
   repository: string,
   env: NodeJS.ProcessEnv,
+  helperMs = HELPER_MS,
 ): Promise<Credentials | undefined> {
   for (const { path, named } of credentialFiles(env)) {
     const config = readConfig(path, named);
     const source = config === undefined ? undefined : findCredentials(config, registry, repository);
     if (source === undefined) continue;
     if ("credentials" in source) return source.credentials;
-    const credentials = await askHelper(source.helper, source.server, env);
+    const credentials = await askHelper(source.helper, source.server, { env, timeout: helperMs });
     if (credentials) return credentials;
   }
   return undefined;
@@ -59,7 +61,11 @@ function readConfig(path: string, named: boolean): Json | undefined {
 }
 
 /** Runs `docker-credential-NAME get` (docker-credential-helpers) and gives its words to nobody else. */
-function askHelper(name: string, server: string, env: NodeJS.ProcessEnv): Promise<Credentials | undefined> {
+function askHelper(
+  name: string,
+  server: string,
+  options: { env: NodeJS.ProcessEnv; timeout: number },
+): Promise<Credentials | undefined> {
   const failed = (why: string) =>
     new WaybillError("WB-NET-003", `the credential helper ${safeText(name.slice(0, 64))} ${why}`, {
       hint: "try it by hand, or log in again with `docker login`",
@@ -70,7 +76,7 @@ function askHelper(name: string, server: string, env: NodeJS.ProcessEnv): Promis
     const child = execFile(
       `docker-credential-${name}`,
       ["get"],
-      { env, timeout: HELPER_MS, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" },
+      { ...options, maxBuffer: MAX_ANSWER, killSignal: "SIGKILL" },
       (error, stdout) => {
         if (error) {
           if (/credentials not found/i.test(stdout)) return resolve(undefined);

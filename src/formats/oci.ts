@@ -106,6 +106,35 @@ export function namesManifest(descriptor: Descriptor): boolean {
   );
 }
 
+const IMAGE_CONFIGS = new Set([
+  "application/vnd.oci.image.config.v1+json",
+  "application/vnd.docker.container.image.v1+json",
+]);
+
+/** Layers of the signatures and attestations that cosign keeps under tags. */
+const SIGNATURE_LAYERS = new Set([
+  "application/vnd.dev.cosign.simplesigning.v1+json",
+  "application/vnd.dsse.envelope.v1+json",
+]);
+
+/**
+ * True for a manifest that is about an image and can be run as none: an artifact with a subject, whose config is no
+ * image's, or one that holds nothing but signatures. What an index says of it (a tag, a type, annotations) decides
+ * nothing: whoever writes the index could hide an image behind it.
+ */
+export function isAboutImage(manifest: OciManifest): boolean {
+  const [config, ...layers] = manifest.blobs;
+  if (manifest.isIndex || config === undefined) return false;
+  if (layers.length > 0 && layers.every(({ mediaType }) => SIGNATURE_LAYERS.has(mediaType))) return true;
+  return manifest.subject !== undefined && !IMAGE_CONFIGS.has(config.mediaType);
+}
+
+/** True for an entry of an index that says of itself that it is a signature or the like: by its tag, or its type. */
+export function claimsToBeAboutImage({ annotations, artifactType }: Descriptor): boolean {
+  const name = annotations["org.opencontainers.image.ref.name"] ?? "";
+  return artifactType !== undefined || /^sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name);
+}
+
 function readDescriptor(entry: Json | undefined): Descriptor | string {
   if (!isObject(entry)) return "a descriptor is missing";
   const { mediaType, digest, size, annotations, artifactType, platform } = entry;

@@ -103,8 +103,11 @@ function keyOf(folder: string, origin: string, add: Add): LogKey | undefined {
   try {
     const key = logKey(origin, readLogKey(folder));
     const mode = statSync(join(folder, KEY_FILE)).mode & 0o077;
-    if (mode !== 0 && process.platform !== "win32")
+    const isWindows = process.platform === "win32";
+    if (mode !== 0 && !isWindows)
       add(JOURNAL_RULES.key, KEY_FILE, "others than its owner can read the key: chmod 600");
+    if ((statSync(folder).mode & 0o022) !== 0 && !isWindows)
+      add(JOURNAL_RULES.key, undefined, "others than its owner can replace the key: chmod go-w the journal");
     return key;
   } catch (error) {
     if (!(error instanceof WaybillError)) throw error;

@@ -56,6 +56,8 @@ function list(folder: string, below: string, files: JournalFiles, depth: number)
     else if (TEMP_FILE.test(found.name)) files.temporary.push(path);
     else if (!ours) {
       if (!KNOWN.has(path)) files.others.push(path);
+      // SQLite would follow a link.
+      else if (!found.isFile()) files.strange.push(path);
     } else if (!found.isFile()) files.strange.push(path);
     else if (top === ENVELOPES) files.envelopes.add(path);
     else if ("problem" in parseTilePath(path)) files.strange.push(path);

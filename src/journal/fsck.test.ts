@@ -109,9 +109,12 @@ test("a missing, shortened, lengthened or exchanged file is found, whichever it 
       );
     }
     rmSync(join(folder, path));
-    symlinkSync("/dev/null", join(folder, path));
-    assert.ok((await fsckJournal(folder)).found > 0, `${path} is a link`);
-    rmSync(join(folder, path));
+    writeFileSync(join(home, "copy"), whole, { mode: 0o600 });
+    for (const target of ["/dev/null", join(home, "copy")]) {
+      symlinkSync(target, join(folder, path));
+      assert.ok((await fsckJournal(folder)).found > 0, `${path} is a link`);
+      rmSync(join(folder, path));
+    }
     writeFileSync(join(folder, path), whole, { mode: path === "key" ? 0o600 : 0o644 });
   }
   const [one, two] = envelopes as [string, string];
@@ -150,6 +153,22 @@ test("what was put beside the log is found; leftovers of a killed writer are not
   assert.equal(report.notes.length, 2);
   chmodSync(join(folder, "key"), 0o644);
   assert.deepEqual(await codes(folder), ["WB-LOG-015"]);
+});
+
+test("a journal whose key others can read or replace is found", async (t) => {
+  const home = testHome(t);
+  const journal = await journalOf(home, 1);
+  await journal.close();
+  const { folder } = journal;
+  for (const [path, mode, good] of [
+    ["key", 0o640, 0o600],
+    [".", 0o770, 0o700],
+  ] as const) {
+    chmodSync(join(folder, path), mode);
+    assert.deepEqual(await codes(folder), ["WB-LOG-015"], path);
+    chmodSync(join(folder, path), good);
+  }
+  assert.deepEqual(await codes(folder), []);
 });
 
 test("an envelope by another signer over the same statement is not the one that was logged", async (t) => {
@@ -191,7 +210,10 @@ test("an envelope may be erased by its maker or an operator, and by nobody else;
   };
   await assert.rejects(erase(0, maker, 1), (e) => e instanceof WaybillError && e.code === "WB-INPUT-006");
   assert.equal((await fsckJournal(journal.folder)).found, 0);
+  // Whoever can log can log many of them: the one that counts is not lost among them.
+  for (let i = 0; i < 16; i += 1) await erase(0, new TestMaker());
   await erase(0, maker);
+  await erase(0, new TestMaker());
   await erase(1, operator);
   await erase(2, stranger);
   await journal.close();

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import type { Hex } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
@@ -55,8 +55,16 @@ export async function fsckJournal(
   return new JournalCheck(folder, new Set(options.operators)).run(options.witnesses ?? []);
 }
 
-/** An entry without an envelope, and a statement about such a one. */
-type Missing = Pick<Entry, "keyId"> & { index: number; leaf: Hex; digest: string };
+/** What a key says of an entry without an envelope. */
+type Claim = OwnStatement & { signer: Hex };
+
+/** An entry without an envelope. */
+interface Missing {
+  leaf: Hex;
+  digest: string;
+  keyId: Hex;
+  claim?: Claim;
+}
 
 class JournalCheck {
   readonly #folder: string;
@@ -69,8 +77,7 @@ class JournalCheck {
     external: [],
     erased: [],
   };
-  readonly #missing: Missing[] = [];
-  readonly #claims = new Map<number, (OwnStatement & { subject: Record<string, string>; signer: Hex })[]>();
+  readonly #missing = new Map<number, Missing>();
 
   constructor(folder: string, operators: ReadonlySet<Hex>) {
     this.#folder = folder;
@@ -135,7 +142,7 @@ class JournalCheck {
     const digest = entry.digest.toString("hex");
     const bytes = this.#read(path, MAX_ENVELOPE);
     if (bytes === undefined) {
-      this.#missing.push({ index, leaf, digest, keyId: entry.keyId });
+      this.#missing.set(index, { leaf, digest, keyId: entry.keyId });
       return;
     }
     const problem = envelopeFileProblem(bytes, entry);
@@ -150,37 +157,37 @@ class JournalCheck {
       this.#note(`entry ${index} is ${own.problem}`);
       return;
     }
-    const claims = this.#claims.get(own.index) ?? [];
-    this.#claims.set(own.index, [...claims.slice(0, 15), { ...own, signer: entry.keyId }]);
+    const missing = this.#missing.get(own.index);
+    if (missing?.leaf !== own.leaf || !Object.values(own.subject).includes(missing.digest)) return;
+    const claim = { ...own, signer: entry.keyId };
+    // One is kept, the best: anybody may log any number of them.
+    if (!missing.claim || this.#weight(claim, missing) > this.#weight(missing.claim, missing))
+      missing.claim = claim;
   }
 
   /** A missing envelope is excused by a statement about this very entry, by someone who may make it. */
   #excuses(): void {
-    for (const entry of this.#missing) {
-      const { index, leaf, digest } = entry;
-      const about = (this.#claims.get(index) ?? []).filter(
-        (claim) => claim.leaf === leaf && Object.values(claim.subject).includes(digest),
-      );
-      const entitled = about.filter((claim) => this.#entitled(claim, entry));
-      // One from outside whose bundle was uploaded can be erased like any other.
-      const valid = entitled.find(({ type }) => type === ERASURE_TYPE) ?? entitled[0];
-      if (valid?.type === ERASURE_TYPE)
-        this.#report.erased.push({ index, leaf, by: valid.signer, reason: valid.reason, at: valid.at });
-      else if (valid) this.#report.external.push({ index, leaf, verifier: valid.verifier });
-      else if (about[0])
+    for (const [index, entry] of this.#missing) {
+      const { leaf, claim } = entry;
+      const path = envelopePath(leaf);
+      if (!claim) this.#add(JOURNAL_RULES.missing, path, `the envelope of entry ${index} is missing`);
+      else if (this.#weight(claim, entry) === 0)
         this.#add(
           JOURNAL_RULES.vouched,
-          envelopePath(leaf),
-          `the envelope of entry ${index} is gone, and key ${about[0].signer.slice(0, 12)}, which says why, may not say so`,
+          path,
+          `the envelope of entry ${index} is gone, and key ${claim.signer.slice(0, 12)}, which says why, may not say so`,
         );
-      else this.#add(JOURNAL_RULES.missing, envelopePath(leaf), `the envelope of entry ${index} is missing`);
+      else if (claim.type === ERASURE_TYPE)
+        this.#report.erased.push({ index, leaf, by: claim.signer, reason: claim.reason, at: claim.at });
+      else this.#report.external.push({ index, leaf, verifier: claim.verifier });
     }
   }
 
-  #entitled(claim: OwnStatement & { signer: Hex }, entry: Missing): boolean {
-    if (this.#operators.has(claim.signer))
-      return claim.type === ERASURE_TYPE || claim.verifier === entry.keyId;
-    return claim.type === ERASURE_TYPE && claim.signer === entry.keyId;
+  /** 0 for one who may not say so. An entry from outside whose bundle was uploaded can be erased like any other. */
+  #weight(claim: Claim, { keyId }: Missing): number {
+    if (claim.type === ERASURE_TYPE)
+      return this.#operators.has(claim.signer) || claim.signer === keyId ? 2 : 0;
+    return this.#operators.has(claim.signer) && claim.verifier === keyId ? 1 : 0;
   }
 
   /** Envelopes that are left over belong to no entry, unless they belong to one that came meanwhile. */
@@ -216,7 +223,7 @@ class JournalCheck {
       if (error.code === "WB-INPUT-001") return undefined;
       // A link, a folder or far too many bytes in a file's place: another file than the one that was written.
       if (
-        !statSync(join(this.#folder, path), { throwIfNoEntry: false })?.isFile() ||
+        !lstatSync(join(this.#folder, path), { throwIfNoEntry: false })?.isFile() ||
         error.code === "WB-INPUT-003"
       )
         return Buffer.alloc(0);

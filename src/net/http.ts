@@ -1,8 +1,8 @@
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
-import { errorText } from "./answer-text.ts";
 import { collect, DEFAULT_PACE, type Pace, watchedBody } from "./body.ts";
 import { type Clock, SYSTEM_CLOCK } from "./clock.ts";
+import { redacted, secretsOf } from "./redact.ts";
 import { assertSafeUrl, shownUrl } from "./safe-url.ts";
 
 /** What brings a request to a server: `fetch`, or a test's own. */
@@ -32,6 +32,8 @@ export interface HttpRequest {
   repeat?: boolean;
   /** Largest answer in bytes; 4 MiB. */
   maxBytes?: number;
+  /** What stands in the body and must not be shown where the answer repeats it. */
+  secrets?: readonly string[];
 }
 
 /** An answer whose body is still to come. Read it to the end, or call `discard`. */
@@ -101,7 +103,8 @@ export class HttpClient {
       const last = !repeat || attempt >= this.attempts;
       try {
         const { status, headers, url, chunks } = await this.once(request);
-        const body = await collect(chunks);
+        const bytes = await collect(chunks);
+        const body = status < 400 ? bytes : redacted(bytes, requestSecrets(request));
         if (last || !BUSY.has(status)) return { status, headers, url, body };
         if (!(await this.pause(attempt, headers.get("retry-after")))) return { status, headers, url, body };
       } catch (error) {
@@ -235,37 +238,9 @@ export class HttpClient {
   }
 }
 
-/**
- * Refuses an answer that does not have one of these media types: a login page instead of data.
- *
- * @throws WaybillError WB-NET-002
- */
-export function assertType(answer: HttpAnswer, accepted: RegExp): void {
-  const type = mediaType(answer.headers);
-  if (accepted.test(type)) return;
-  throw new WaybillError(
-    "WB-NET-002",
-    `${shownUrl(answer.url)} answered with ${safeText(type.slice(0, 100)) || "no media type"}`,
-    { hint: "is this the right address? a proxy or a login page may stand in between" },
-  );
-}
-
-/** The error for an answer that is none of those that the protocol has for a request. */
-export function refusedBy(answer: HttpAnswer, doing: string): WaybillError {
-  const said = errorText(answer.body, mediaType(answer.headers));
-  const words = `${shownUrl(answer.url)}: ${answer.status}${said === "" ? "" : ` (${said})`} while ${doing}`;
-  if (answer.status === 401 || answer.status === 403)
-    return new WaybillError("WB-NET-003", words, {
-      hint: "log in with `docker login` or `podman login`, or ask for the right to do it",
-    });
-  if (answer.status === 429 || answer.status >= 500)
-    return new WaybillError("WB-NET-001", words, { hint: "the server is busy or broken; try again later" });
-  return new WaybillError("WB-NET-002", words, { hint: "is this the right address?" });
-}
-
-/** The media type of an answer without its parameters, in lower case. */
-export function mediaType(headers: Headers): string {
-  return (headers.get("content-type") ?? "").split(";")[0]!.trim().toLowerCase();
+/** What a request holds that must not be shown where an answer repeats it. */
+export function requestSecrets({ headers, secrets = [] }: HttpRequest): string[] {
+  return [...secretsOf(headers?.authorization), ...secrets];
 }
 
 function bodyOf(

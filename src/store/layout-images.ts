@@ -14,7 +14,9 @@ import { join } from "node:path";
 import { type Hex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
 import {
+  claimsToBeAboutImage,
   type Descriptor,
+  isAboutImage,
   MAX_MANIFEST_BYTES,
   namesManifest,
   OCI_INDEX,
@@ -154,12 +156,10 @@ export class LayoutImages implements ImageStore {
       const index = this.parsed(descriptor);
       return index?.isIndex ? index.blobs : [];
     });
-    return distinct(
-      [...listed, ...nested]
-        .filter(namesManifest)
-        .slice(0, MAX_LISTED)
-        .filter((descriptor) => this.parsed(descriptor)?.subject?.sha256 === digest),
-    );
+    return distinct([...listed, ...nested])
+      .filter(namesManifest)
+      .slice(0, MAX_LISTED)
+      .filter((descriptor) => this.parsed(descriptor)?.subject?.sha256 === digest);
   }
 
   private parsed(descriptor: Descriptor): Exclude<ReturnType<typeof parseOciManifest>, string> | undefined {
@@ -181,14 +181,23 @@ export class LayoutImages implements ImageStore {
 
   private named(listed: readonly Descriptor[], name: string): Hex | undefined {
     if (name !== "") return listed.find(({ annotations }) => annotations[REF_NAME] === name)?.sha256;
-    const images = listed.filter(
-      (descriptor) => !isSignature(descriptor) && this.parsed(descriptor)?.subject === undefined,
-    );
-    const digests = new Set(images.map(({ sha256: digest }) => digest));
-    if (digests.size === 1) return images[0]!.sha256;
-    throw new WaybillError("WB-INPUT-019", `${this.name} holds ${digests.size} images`, {
+    const different = distinct(listed);
+    const images = different
+      .slice(0, MAX_LISTED)
+      .filter((descriptor) => !this.isAboutAnother(descriptor, true));
+    if (images.length === 1 && different.length <= MAX_LISTED) return images[0]!.sha256;
+    throw new WaybillError("WB-INPUT-019", `${this.name} holds ${images.length} images`, {
       hint: `name one: ${this.name}:TAG or ${this.name}@sha256:…`,
     });
+  }
+
+  /** Whether this is a signature or the like, or a list of such, judged by what it is and not by its tag. */
+  private isAboutAnother(descriptor: Descriptor, mayList: boolean): boolean {
+    const manifest = this.parsed(descriptor);
+    if (!manifest) return claimsToBeAboutImage(descriptor);
+    if (isAboutImage(manifest)) return true;
+    if (!mayList || !manifest.isIndex || !claimsToBeAboutImage(descriptor)) return false;
+    return manifest.blobs.slice(0, MAX_LISTED).every((listed) => this.isAboutAnother(listed, false));
   }
 
   private path(hex: Hex): string {
@@ -210,11 +219,6 @@ export class LayoutImages implements ImageStore {
       hint: "copy the image into the layout again",
     });
   }
-}
-
-/** True for an entry of a layout that is about an image, by the names that cosign and registries give it. */
-export function isSignature({ annotations }: Descriptor): boolean {
-  return /^sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(annotations[REF_NAME] ?? "");
 }
 
 function makeLayout(path: string): void {

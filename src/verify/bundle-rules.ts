@@ -101,7 +101,7 @@ const BY_CODE: ReadonlyMap<string, Rule> = new Map(
 );
 
 /** The rule of a problem's code. */
-export function bundleRule(code: BundleProblemCode): Rule {
+function bundleRule(code: BundleProblemCode): Rule {
   return BY_CODE.get(code)!;
 }
 

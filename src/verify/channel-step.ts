@@ -5,6 +5,7 @@ import { CHANNEL_TYPE, type Channel, readChannelStatement } from "../evidence/ch
 import { parseTimestamp } from "../evidence/timestamp.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
+import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
 import type { Trust } from "./trust.ts";
 import { missingSigners } from "./trust-judge.ts";
 
@@ -55,7 +56,7 @@ export function channelFreshness(
   const { agent } = release.document;
   const here = statements.filter((s) => isChannelFor(s, agent, target));
   const skip = (reason: string): ChannelStep => ({
-    results: STEP.map((name) => notEvaluated(name, reason)),
+    results: STEP.map((name) => notEvaluated(VERIFY_RULES[name], reason)),
     remember: [],
     expires: Number.POSITIVE_INFINITY,
     notes: [],
@@ -105,10 +106,8 @@ export function channelFreshness(
   const coverage = `statement ${current.channel.seq} for ${target}, ${current.channel.releases.length} releases`;
   const results = STEP.map((name): CheckResult => {
     const own = findings.filter((f) => f.rule === name).map((f) => f.finding);
-    const { code } = VERIFY_RULES[name];
-    return own.length > 0
-      ? { code, status: "fail", coverage, findings: own }
-      : { code, status: "pass", coverage };
+    const rule = VERIFY_RULES[name];
+    return own.length > 0 ? failed(rule, own, coverage) : passed(rule, coverage);
   });
   const advance = findings.every((f) => f.rule === "channelExpired" || f.rule === "notInChannel");
   const rises = !floor || current.channel.seq > floor.channel.seq;
@@ -166,22 +165,13 @@ function isChannelFor({ statement }: SignedStatement, agent: string, target: str
 
 function one(rule: RuleName, target: string, message: string): ChannelStep {
   const results = STEP.map((name): CheckResult => {
-    if (name !== rule) return notEvaluated(name, `${VERIFY_RULES[rule].code} failed first`);
-    return {
-      code: VERIFY_RULES[name].code,
-      status: "fail",
-      coverage: "no statement counts",
-      findings: [finding(rule, target, message)],
-    };
+    if (name !== rule) return notEvaluated(VERIFY_RULES[name], `${VERIFY_RULES[rule].code} failed first`);
+    return failed(VERIFY_RULES[rule], [finding(rule, target, message)], "no statement counts");
   });
   return { results, remember: [], expires: Number.POSITIVE_INFINITY, notes: [] };
 }
 
 function finding(name: RuleName, target: string, message: string, more: Partial<Finding> = {}): Finding {
   const rule = VERIFY_RULES[name];
-  return { code: rule.code, message, why: rule.why, fix: rule.fix.replace("TARGET", target), ...more };
-}
-
-function notEvaluated(name: RuleName, reason: string): CheckResult {
-  return { code: VERIFY_RULES[name].code, status: "not-evaluated", coverage: "nothing looked at", reason };
+  return ruleFinding(rule, message, { fix: rule.fix.replace("TARGET", target), ...more });
 }

@@ -12,6 +12,7 @@ import {
   settingsOf,
 } from "../core/settings.ts";
 import { VERIFY_RULES } from "./rules.ts";
+import { failed, passed, ruleFinding } from "./step-results.ts";
 
 /** Stands for a value that may be a secret. */
 export const NOT_SHOWN = "(not shown)";
@@ -19,11 +20,8 @@ export const NOT_SHOWN = "(not shown)";
 /** The lock exists. */
 export function lockExists(lock: Lock | undefined): CheckResult {
   const { noLock } = VERIFY_RULES;
-  if (lock)
-    return { code: noLock.code, status: "pass", coverage: `${lock.components.length} components locked` };
-  return fail(noLock, "one file looked for", [
-    { code: noLock.code, message: "there is no waybill.lock", why: noLock.why, fix: noLock.fix },
-  ]);
+  if (lock) return passed(noLock, `${lock.components.length} components locked`);
+  return failed(noLock, [ruleFinding(noLock, "there is no waybill.lock")], "one file looked for");
 }
 
 /** Everything in the lock that follows from the rest is what follows. */
@@ -32,19 +30,16 @@ export function lockAgrees(lock: Lock): CheckResult {
   const coverage = `${lock.components.length} components recomputed`;
   const findings = lockContradictions(lock).map((c): Finding => {
     const of = c.component ? ` of ${componentId(c.component.leaf)}` : "";
-    return {
-      code: rule.code,
-      message: `waybill.lock contradicts itself: the ${c.what}${of} does not follow from its contents`,
+    const message = `waybill.lock contradicts itself: the ${c.what}${of} does not follow from its contents`;
+    return ruleFinding(rule, message, {
       path: "waybill.lock",
       ...(c.component ? { component: componentId(c.component.leaf) } : {}),
       expected: c.expected,
       found: c.found,
-      why: rule.why,
-      fix: rule.fix,
       final: true,
-    };
+    });
   });
-  return findings.length > 0 ? fail(rule, coverage, findings) : { code: rule.code, status: "pass", coverage };
+  return findings.length > 0 ? failed(rule, findings, coverage) : passed(rule, coverage);
 }
 
 /** The manifest says what was locked, the agent's name included. */
@@ -61,14 +56,8 @@ export function settingsAgree(lock: Lock, manifest: ManifestSource): CheckResult
   const whole = wholeLists(differences, byId(lock.settings), byId(found));
   const findings = whole.slice(0, 20).map((d) => settingFinding(rule, d, manifest));
   if (whole.length > 20)
-    findings.push({
-      code: rule.code,
-      message: `${whole.length - 20} more settings differ`,
-      why: rule.why,
-      fix: rule.fix,
-      final: true,
-    });
-  return findings.length > 0 ? fail(rule, coverage, findings) : { code: rule.code, status: "pass", coverage };
+    findings.push(ruleFinding(rule, `${whole.length - 20} more settings differ`, { final: true }));
+  return findings.length > 0 ? failed(rule, findings, coverage) : passed(rule, coverage);
 }
 
 type ShownDifference = SettingsDifference & { hidden: boolean };
@@ -158,8 +147,4 @@ function byId(settings: Settings): Settings {
 function countLeaves(value: Json): number {
   if (typeof value !== "object" || value === null) return 1;
   return Object.values(value).reduce<number>((sum, item) => sum + countLeaves(item as Json), 0);
-}
-
-function fail(rule: Rule, coverage: string, findings: Finding[]): CheckResult {
-  return { code: rule.code, status: "fail", coverage, findings };
 }

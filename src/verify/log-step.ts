@@ -3,6 +3,7 @@ import type { CheckResult, Finding, Rule } from "../core/finding.ts";
 import type { Hash } from "../core/merkle.ts";
 import { verifyConsistency } from "../core/proof.ts";
 import type { LogInclusion } from "../sign/established.ts";
+import { failed, passed, ruleFinding } from "./step-results.ts";
 
 /** A head of a log that a door has accepted. */
 export interface SeenHead {
@@ -63,17 +64,14 @@ export function logConsistency(logged: readonly LogInclusion[], facts: LogFacts)
       notes.push(
         `the log ${base.origin} has grown since this door saw it; no copy of it is at hand to prove that it only grew`,
       );
-    // What nobody has proved to hold the remembered head must not take its place.
-    if (!known || (open === 0 && largest.size > known.size)) remember.push(largest);
+    if (!known || largest.size > known.size) remember.push(largest);
   }
   const coverage =
     heads.length === 0
       ? "no log entry with a checkpoint"
       : `${compared} of ${heads.length} checkpoints compared`;
-  const { code } = LOG_RULE;
-  if (findings.length > 0)
-    return { result: { code, status: "fail", coverage, findings }, remember: [], notes };
-  return { result: { code, status: "pass", coverage }, remember, notes };
+  if (findings.length > 0) return { result: failed(LOG_RULE, findings, coverage), remember: [], notes };
+  return { result: passed(LOG_RULE, coverage), remember, notes };
 }
 
 /** Null when the heads fit, "unproved" when nothing at hand says so, else why they do not. */
@@ -93,15 +91,10 @@ function compare(a: SeenHead, b: SeenHead, { proofs }: LogFacts): string | null 
 }
 
 function differs(base: SeenHead, head: SeenHead, reason: string, isRemembered: boolean): Finding {
-  const { code, why, fix } = LOG_RULE;
   const than = isRemembered ? "than the one that this door saw" : "in one signature than in another";
-  return {
-    code,
-    message: `the log ${base.origin} has another past ${than}: ${reason}`,
+  return ruleFinding(LOG_RULE, `the log ${base.origin} has another past ${than}: ${reason}`, {
     expected: `size ${base.size}  root ${base.root}`,
     found: `size ${head.size}  root ${head.root}`,
-    why,
-    fix,
     final: true,
-  };
+  });
 }

@@ -9,6 +9,7 @@ import type { Established, LogInclusion } from "../sign/established.ts";
 import { lintIdentity } from "./identity-lint.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { judge, type SignedStatement } from "./signed.ts";
+import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
 import type { Trust } from "./trust.ts";
 import { missingSigners } from "./trust-judge.ts";
 
@@ -55,12 +56,15 @@ export function releaseSignatures(
   trust: Trust | undefined,
   now: Date,
 ): ReleaseSignatures {
+  const { unsigned } = VERIFY_RULES;
   const signed = evidence.statements.filter((s) => s.statement.predicateType === RELEASE_TYPE);
   if (trust === undefined) {
     const reason = "no trust policy says whose signature counts";
-    const results = STEP.map((name) => notEvaluated(name, reason, `${signed.length} signatures found`));
+    const results = STEP.map((name) =>
+      notEvaluated(VERIFY_RULES[name], reason, `${signed.length} signatures found`),
+    );
     if (signed.length + evidence.malformed.length === 0)
-      results[0] = failed("unsigned", [finding("unsigned", "the release is not signed")], "no bundle found");
+      results[0] = failed(unsigned, [ruleFinding(unsigned, "the release is not signed")], "no bundle found");
     return { results, signedBy: [], logged: [], until: Number.NEGATIVE_INFINITY };
   }
   const { agent } = release.document;
@@ -70,7 +74,7 @@ export function releaseSignatures(
   const logged: LogInclusion[] = [];
   let until = Number.POSITIVE_INFINITY;
   const add = (rule: RuleName, message: string, more: Partial<Finding> = {}) =>
-    findings.push({ rule, finding: finding(rule, message, more) });
+    findings.push({ rule, finding: ruleFinding(VERIFY_RULES[rule], message, more) });
 
   for (const bundle of evidence.malformed)
     add("invalid", `${bundle.file} is no valid signature: ${bundle.problem}`, {
@@ -118,9 +122,7 @@ export function releaseSignatures(
   if (missing === null)
     return {
       results: STEP.map((name) =>
-        name === "witnesses"
-          ? quorum(trust, agent, witnessed)
-          : { code: VERIFY_RULES[name].code, status: "pass", coverage },
+        name === "witnesses" ? quorum(trust, agent, witnessed) : passed(VERIFY_RULES[name], coverage),
       ),
       signedBy,
       logged,
@@ -131,22 +133,22 @@ export function releaseSignatures(
   const first = findings[0]!.rule;
   const results = STEP.map((name): CheckResult => {
     const own = findings.filter((f) => f.rule === name).map((f) => f.finding);
-    if (own.length > 0) return failed(name, own, coverage);
-    return notEvaluated(name, `${VERIFY_RULES[first].code} failed first`, coverage);
+    if (own.length > 0) return failed(VERIFY_RULES[name], own, coverage);
+    return notEvaluated(VERIFY_RULES[name], `${VERIFY_RULES[first].code} failed first`, coverage);
   });
   return { results, signedBy: [], logged: [], until: Number.NEGATIVE_INFINITY };
 }
 
 /** Whether enough principals' signatures were seen by enough witnesses; where trust names none, nothing is asked. */
 function quorum(trust: Trust, agent: string, witnessed: readonly string[]): CheckResult {
-  const { code } = VERIFY_RULES.witnesses;
-  if (!trust.witnesses) return { code, status: "pass", coverage: "trust names no witnesses" };
+  const rule = VERIFY_RULES.witnesses;
+  if (!trust.witnesses) return passed(rule, "trust names no witnesses");
   const { threshold, keys } = trust.witnesses;
   const coverage = `${witnessed.length} signatures seen by ${threshold} of ${keys.length} witnesses`;
   const missing = missingSigners(trust, { evidence: "release", agent }, witnessed);
-  if (missing === null) return { code, status: "pass", coverage };
+  if (missing === null) return passed(rule, coverage);
   const message = `too few witnesses have seen the signatures logged: ${missing}`;
-  return failed("witnesses", [finding("witnesses", message)], coverage);
+  return failed(rule, [ruleFinding(rule, message)], coverage);
 }
 
 /** True when one log entry of a signature was cosigned by the quorum that trust names. */
@@ -185,17 +187,4 @@ function changedComponents(here: readonly ComponentLeaf[], signed: readonly Comp
     .filter((id) => mine.get(id)?.digest !== theirs.get(id)?.digest)
     .map((id) => `${id}  signed ${say(theirs.get(id))}  here ${say(mine.get(id))}`);
   return lines.length > 0 ? lines.slice(0, 12) : ["the components are the same: only settings differ"];
-}
-
-function finding(name: RuleName, message: string, more: Partial<Finding> = {}): Finding {
-  const rule = VERIFY_RULES[name];
-  return { code: rule.code, message, why: rule.why, fix: rule.fix, ...more };
-}
-
-function failed(name: RuleName, findings: Finding[], coverage: string): CheckResult {
-  return { code: VERIFY_RULES[name].code, status: "fail", coverage, findings };
-}
-
-function notEvaluated(name: RuleName, reason: string, coverage: string): CheckResult {
-  return { code: VERIFY_RULES[name].code, status: "not-evaluated", coverage, reason };
 }

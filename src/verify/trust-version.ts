@@ -8,6 +8,7 @@ import {
 } from "../evidence/trust-version.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
+import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
 import type { Trust } from "./trust.ts";
 import { missingSigners } from "./trust-judge.ts";
 
@@ -59,17 +60,11 @@ export function trustVersion(policy: Trust, versions: TrustVersions, now: Date):
   const coverage = `version ${policy.version}, ${remembered ? `last accepted ${remembered.version}` : "none accepted before"}`;
   const end = (rule?: RuleName, message = "", more: Partial<Finding> = {}): TrustVersionStep => ({
     results: STEP.map((name): CheckResult => {
-      const { code, why, fix } = VERIFY_RULES[name];
-      if (rule === undefined) return { code, status: "pass", coverage };
-      if (name !== rule)
-        return {
-          code,
-          status: "not-evaluated",
-          coverage,
-          reason: `${VERIFY_RULES[rule].code} failed first`,
-        };
+      const here = VERIFY_RULES[name];
+      if (rule === undefined) return passed(here, coverage);
+      if (name !== rule) return notEvaluated(here, `${VERIFY_RULES[rule].code} failed first`, coverage);
       const path = policy.source.file;
-      return { code, status: "fail", coverage, findings: [{ code, message, why, fix, path, ...more }] };
+      return failed(here, [ruleFinding(here, message, { path, ...more })], coverage);
     }),
     accepted: rule === undefined,
     notes,
@@ -119,10 +114,9 @@ export function trustVersion(policy: Trust, versions: TrustVersions, now: Date):
 /** The step's results where there is no policy, or only the agent's own, which no door remembers. */
 export function trustVersionSkipped(policy: Trust | undefined): TrustVersionStep {
   const results = STEP.map((name): CheckResult => {
-    const { code } = VERIFY_RULES[name];
-    if (policy) return { code, status: "pass", coverage: "self-asserted: no door remembers its versions" };
-    const reason = "no trust policy was named and none lies in the folder";
-    return { code, status: "not-evaluated", coverage: "no policy", reason };
+    const rule = VERIFY_RULES[name];
+    if (policy) return passed(rule, "self-asserted: no door remembers its versions");
+    return notEvaluated(rule, "no trust policy was named and none lies in the folder", "no policy");
   });
   return { results, accepted: false, notes: [] };
 }

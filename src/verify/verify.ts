@@ -1,6 +1,6 @@
 import type { FolderFacts } from "../checks/check.ts";
 import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
-import type { CheckResult, Door, Finding, Level } from "../core/finding.ts";
+import type { CheckResult, Door, Level, Rule } from "../core/finding.ts";
 import { releaseOf } from "../core/lock.ts";
 import type { Release } from "../core/release.ts";
 import type { TrustOrigin } from "../core/verdict.ts";
@@ -12,6 +12,7 @@ import { modelSignatures, type SignedModel } from "./model-step.ts";
 import { releaseSignatures } from "./release-step.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, readStatements } from "./signed.ts";
+import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
 import type { Trust } from "./trust.ts";
 import { trustExpired } from "./trust-judge.ts";
 import {
@@ -65,10 +66,8 @@ export function verify(facts: VerifyFacts): Verification {
   const { folder, now } = facts;
   const { lock, manifest } = folder;
   if (!lock) {
-    const steps = Object.values(VERIFY_RULES)
-      .slice(1)
-      .map((rule) => skipped(rule.code));
-    if (facts.door !== "ci") steps.push(skipped(LOG_RULE.code));
+    const steps = Object.values(VERIFY_RULES).slice(1).map(skipped);
+    if (facts.door !== "ci") steps.push(skipped(LOG_RULE));
     const integrity = INTEGRITY_CHECKS.map((check) => check.run(folder));
     return {
       results: [lockExists(lock), ...integrity, ...(facts.door === "ci" ? steps.slice(0, 2) : steps)],
@@ -129,9 +128,8 @@ export function verify(facts: VerifyFacts): Verification {
 const NOTHING_TO_KEEP = { remember: [], rememberHeads: [], acceptTrust: false, notes: [] };
 
 /** A step that the missing lock kept from being looked at. */
-function skipped(code: string): CheckResult {
-  const reason = `${VERIFY_RULES.noLock.code} failed first`;
-  return { code, status: "not-evaluated", coverage: "nothing looked at", reason };
+function skipped(rule: Rule): CheckResult {
+  return notEvaluated(rule, `${VERIFY_RULES.noLock.code} failed first`);
 }
 
 /** What a lower level than strict does not demand before it calls a release verified. */
@@ -153,26 +151,17 @@ function versionStep({ trust, now }: VerifyFacts): TrustVersionStep {
 function trustSteps({ trust, now }: VerifyFacts): CheckResult[] {
   const { noTrust, trustExpired: expired, selfAsserted } = VERIFY_RULES;
   const coverage = trust.policy ? `policy version ${trust.policy.version}` : "no policy";
-  const fail = (rule: typeof noTrust, message: string): CheckResult => {
-    const found: Finding = { code: rule.code, message, why: rule.why, fix: rule.fix };
-    return { code: rule.code, status: "fail", coverage, findings: [found] };
-  };
-  const pass = (code: string): CheckResult => ({ code, status: "pass", coverage });
   if (!trust.policy) {
     const reason = "no trust policy was named and none lies in the folder";
-    return [noTrust, expired, selfAsserted].map(({ code }) => ({
-      code,
-      status: "not-evaluated",
-      coverage,
-      reason,
-    }));
+    return [noTrust, expired, selfAsserted].map((rule) => notEvaluated(rule, reason, coverage));
   }
   const ended = trustExpired(trust.policy, now);
+  const fail = (rule: Rule, message: string) => failed(rule, [ruleFinding(rule, message)], coverage);
   return [
-    pass(noTrust.code),
-    ended === null ? pass(expired.code) : fail(expired, ended),
+    passed(noTrust, coverage),
+    ended === null ? passed(expired, coverage) : fail(expired, ended),
     trust.origin === "operator"
-      ? pass(selfAsserted.code)
+      ? passed(selfAsserted, coverage)
       : fail(selfAsserted, "the trust policy comes from the agent's own folder: it is self-asserted"),
   ];
 }

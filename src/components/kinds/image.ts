@@ -1,8 +1,16 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { sha256 } from "../../core/digest.ts";
 import type { DeclaredComponent } from "../../core/manifest.ts";
-import { type Descriptor, MAX_MANIFEST_BYTES, namesManifest, parseOciManifest } from "../../formats/oci.ts";
+import {
+  claimsToBeAboutImage,
+  type Descriptor,
+  isAboutImage,
+  MAX_MANIFEST_BYTES,
+  namesManifest,
+  type OciManifest,
+  parseOciManifest,
+} from "../../formats/oci.ts";
 import { walkTree } from "../../hash/walk.ts";
 import { componentName } from "../detect.ts";
 import type { ComponentKind, Described, DescribeInput } from "../kind.ts";
@@ -59,17 +67,37 @@ async function selectImage(declared: DeclaredComponent, folder: string): Promise
     return problem("oci-layout", "it does not name image layout version 1");
   const index = parseOciManifest(read("index.json") ?? "");
   if (typeof index === "string") return problem("index.json", index);
-  // Signatures of the image may lie in its layout; they belong to no release.
-  const images = index.blobs.filter((named) => !isAboutImage(named));
+  const isThere = ({ sha256: hex }: Descriptor) => onDisk.has(`blobs/sha256/${hex}`);
+  const manifestOf = (named: Descriptor): OciManifest | undefined => {
+    const text = isThere(named) ? read(`blobs/sha256/${named.sha256}`) : undefined;
+    if (text === undefined || sha256(text) !== named.sha256) return undefined;
+    const manifest = parseOciManifest(text);
+    return typeof manifest === "string" ? undefined : manifest;
+  };
+  // Signatures of the image may lie in its layout; they belong to no release, and may have stayed behind.
+  const images: Descriptor[] = [];
+  const beside: string[] = [];
+  for (const named of index.blobs) {
+    const about = claimsToBeAboutImage(named) ? filesAbout(named, isThere, manifestOf) : undefined;
+    if (about) beside.push(...about);
+    else images.push(named);
+    if (images.length > 1) break;
+  }
   if (!index.isIndex || images.length !== 1)
-    return problem("index.json", `it names ${images.length} images and must name one`);
+    return problem(
+      "index.json",
+      `it names ${images.length === 0 ? "no image" : "more than one image"} and must name one`,
+    );
+  if (beside.length > 0)
+    selection.beside = [...new Set(beside)].filter(
+      (path) => onDisk.has(path) && isOwnName(join(layout, path)),
+    );
 
   const queue: Descriptor[] = [images[0]!];
-  const seen = new Set<string>();
-  for (let next = queue.shift(); next; next = queue.shift()) {
-    if (seen.has(next.sha256)) continue;
-    if (seen.size > 10_000) return problem("index.json", "it reaches more than 10,000 blobs");
-    seen.add(next.sha256);
+  const seen = new Set([images[0]!.sha256]);
+  // The queue grows while it is walked.
+  for (const next of queue) {
+    if (queue.length > 10_000) return problem("index.json", "it reaches more than 10,000 blobs");
     const path = `blobs/sha256/${next.sha256}`;
     const file = onDisk.get(path);
     if (!file) {
@@ -86,15 +114,40 @@ async function selectImage(declared: DeclaredComponent, folder: string): Promise
     }
     const manifest = parseOciManifest(text);
     if (typeof manifest === "string") problem(path, manifest);
-    else queue.push(...manifest.blobs);
+    else
+      for (const blob of manifest.blobs) {
+        if (!seen.has(blob.sha256)) queue.push(blob);
+        seen.add(blob.sha256);
+      }
   }
   return selection;
 }
 
-/** True for signatures and the like: listed with their type, or under the tags that cosign and registries use. */
-function isAboutImage({ annotations, artifactType }: Descriptor): boolean {
-  const name = annotations["org.opencontainers.image.ref.name"] ?? "";
-  return artifactType !== undefined || /^sha256-[0-9a-f]{64}(?:\.(?:sig|att|sbom))?$/.test(name);
+/**
+ * The blobs behind an entry that says that it is a signature or the like, or lists such; undefined where something
+ * behind it can be run as an image.
+ */
+function filesAbout(
+  named: Descriptor,
+  isThere: (named: Descriptor) => boolean,
+  manifestOf: (named: Descriptor) => OciManifest | undefined,
+): string[] | undefined {
+  const files: string[] = [];
+  const add = (each: Descriptor, mayList: boolean): boolean => {
+    if (!isThere(each)) return true;
+    const manifest = manifestOf(each);
+    if (!manifest) return false;
+    files.push(...[each, ...manifest.blobs].map(({ sha256: hex }) => `blobs/sha256/${hex}`));
+    if (isAboutImage(manifest)) return true;
+    return mayList && manifest.isIndex && manifest.blobs.every((listed) => add(listed, false));
+  };
+  return add(named, true) ? files : undefined;
+}
+
+/** Whether a blob of at most 4 MiB has the bytes that its name promises: nothing else may lie there unseen. */
+function isOwnName(path: string): boolean {
+  const bytes = readBytes(path);
+  return bytes !== undefined && sha256(bytes) === basename(path);
 }
 
 function describeImage({ declared, files, read }: DescribeInput): Described | ObservedProblem {
@@ -139,11 +192,15 @@ function rootOf(
 }
 
 function readText(path: string): string | undefined {
+  return readBytes(path)?.toString("utf8");
+}
+
+function readBytes(path: string): Buffer | undefined {
   let fd: number | undefined;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     const stat = fstatSync(fd);
-    return stat.isFile() && stat.size <= MAX_MANIFEST_BYTES ? readFileSync(fd, "utf8") : undefined;
+    return stat.isFile() && stat.size <= MAX_MANIFEST_BYTES ? readFileSync(fd) : undefined;
   } catch {
     return undefined;
   } finally {

@@ -2,13 +2,17 @@ import type { Json } from "../../core/canonical-json.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
 import { parseStrictJson } from "../../core/strict-json.ts";
-import { type HttpAnswer, type HttpClient, refusedBy } from "../http.ts";
+import { refusedBy } from "../answer.ts";
+import type { HttpAnswer, HttpClient } from "../http.ts";
 import { isLoopback } from "../loopback.ts";
 import { shownUrl } from "../safe-url.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 
 const MAX_TOKEN_ANSWER = 256 << 10;
+
+/** What can stand in a header (RFC 6750 §2.1); anything else would be an error of fetch, with the token in its message. */
+const BEARER = /^[A-Za-z0-9._~+/=-]+$/;
 
 /** Who asks a registry for what. */
 export interface AuthOptions {
@@ -69,7 +73,12 @@ export class RegistryAuth {
 
   private async token(challenge: Challenge, scope: string): Promise<string> {
     const credentials = await this.credentials();
-    if (credentials?.kind === "bearer") return credentials.token;
+    if (credentials?.kind === "bearer") {
+      if (BEARER.test(credentials.token)) return credentials.token;
+      throw new WaybillError("WB-NET-003", `the token for ${safeText(this.options.origin.host)} is none`, {
+        hint: "log in again with `docker login` or `podman login`",
+      });
+    }
     const realm = this.realm(challenge, credentials !== undefined);
     const service = challenge.parameters.service;
     // Our own scope, not the one that the server asks for: it could ask for more than the job needs.
@@ -112,6 +121,7 @@ export class RegistryAuth {
       url: realm,
       headers: { "content-type": "application/x-www-form-urlencoded" },
       body: Buffer.from(form.toString()),
+      secrets: [token],
       maxBytes: MAX_TOKEN_ANSWER,
     });
   }
@@ -162,8 +172,7 @@ function tokenOf(answer: HttpAnswer): string {
   }
   const fields = typeof data === "object" && data !== null && !Array.isArray(data) ? data : {};
   const token = fields.token ?? fields.access_token;
-  // What cannot stand in a header (RFC 6750 §2.1) would be an error of fetch, with the token in its message.
-  if (typeof token !== "string" || !/^[A-Za-z0-9._~+/=-]+$/.test(token)) throw noToken(answer);
+  if (typeof token !== "string" || !BEARER.test(token)) throw noToken(answer);
   return token;
 }
 

@@ -2,7 +2,8 @@ import { createHash, type Hash } from "node:crypto";
 import type { Hex } from "../../core/digest.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
-import { otherBytes, type RegistryRepository } from "./registry.ts";
+import type { RegistryRepository } from "./registry.ts";
+import { otherBytes } from "./registry-answers.ts";
 
 /** Where the bytes of a blob go. */
 export interface BlobSink {

@@ -25,7 +25,8 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
  * @throws WaybillError WB-INPUT-019, with the rule that it breaks
  */
 export function parseReference(text: string): ImageReference {
-  const shown = safeText(text.slice(0, 300));
+  // People paste addresses with passwords in them.
+  const shown = safeText(text.slice(0, 300).replace(/^((?:[a-z]+:\/\/)?)[^/@]*@(?!sha\d+:)/i, "$1…@"));
   const wrong = (
     why: string,
     hint = "for example: registry.example/team/agent:1.2 or …@sha256:<64 hex digits>",

@@ -1,29 +1,23 @@
 import { type Hex, sha256 } from "../../core/digest.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
-import {
-  assertType,
-  type HttpAnswer,
-  type HttpClient,
-  type HttpRequest,
-  type HttpStream,
-  mediaType,
-  refusedBy,
-} from "../http.ts";
+import { assertType, refusedBy } from "../answer.ts";
+import type { HttpAnswer, HttpClient, HttpRequest, HttpStream } from "../http.ts";
 import { isLoopback } from "../loopback.ts";
-import { shownUrl } from "../safe-url.ts";
 import { RegistryAuth } from "./auth.ts";
 import type { Credentials } from "./credentials.ts";
+import {
+  assertHeaderDigest,
+  blobStart,
+  JSON_TYPE,
+  nextPage,
+  type RegistryManifest,
+  readManifest,
+  whole,
+} from "./registry-answers.ts";
 
 /** Largest manifest, in bytes (OCI distribution-spec v1.1: registries should take 4 MiB). */
 export const MAX_MANIFEST = 4 << 20;
-
-/** A manifest as a registry holds it; its digest is computed from the bytes. */
-export interface RegistryManifest {
-  digest: Hex;
-  mediaType: string;
-  bytes: Buffer;
-}
 
 export interface RegistryOptions {
   http: HttpClient;
@@ -42,8 +36,6 @@ const MANIFEST_TYPES = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
-const JSON_TYPE =
-  /^(?:application\/(?:[\w.+-]+\+)?json|application\/vnd\.[\w.+-]+|application\/octet-stream|text\/plain)$/;
 const MAX_PAGES = 20;
 
 /**
@@ -173,14 +165,15 @@ export class RegistryRepository {
         if (!(error instanceof WaybillError)) throw error;
       }
     }
-    const answer = await this.streamed({ method: "GET", url: this.url(path), headers, maxBytes: size });
+    const request: HttpRequest = { method: "GET", url: this.url(path), headers, maxBytes: size };
+    const answer = await this.streamed(request);
     const opened = blobStart(answer, from, size);
     if (opened) return opened;
     if (answer.status === 404) {
       answer.discard();
       return undefined;
     }
-    throw refusedBy(await whole(answer), "reading a blob");
+    throw refusedBy(await whole(answer, this.authorized(request, this.scope("GET"))), "reading a blob");
   }
 
   /**
@@ -239,9 +232,11 @@ export class RegistryRepository {
 
   private async streamed(request: HttpRequest): Promise<HttpStream> {
     const scope = this.scope(request.method);
-    const answer = await this.http.stream(this.authorized(request, scope));
+    const sent = this.authorized(request, scope);
+    const answer = await this.http.stream(sent);
     if (answer.status !== 401) return answer;
-    if (!(await this.auth.answer(await whole(answer), scope))) return answer;
+    const refusal = await whole(answer, sent);
+    if (!(await this.auth.answer(refusal, scope))) throw refusedBy(refusal, "reading a blob");
     return this.http.stream(this.authorized(request, scope));
   }
 
@@ -266,68 +261,4 @@ export function originOf(registry: string, plainHttp: ReadonlySet<string>): URL 
   const url = new URL(`https://${host}/`);
   const plain = isLoopback(url.hostname) || plainHttp.has(url.host) || plainHttp.has(url.hostname);
   return plain ? new URL(`http://${host}/`) : url;
-}
-
-function readManifest(answer: HttpAnswer, wanted: Hex | undefined): RegistryManifest {
-  assertType(answer, JSON_TYPE);
-  const digest = sha256(answer.body);
-  if (wanted !== undefined && digest !== wanted)
-    throw otherBytes(`${shownUrl(answer.url)} sent a manifest with the digest sha256:${digest}`);
-  assertHeaderDigest(answer, digest);
-  return { digest, mediaType: mediaType(answer.headers), bytes: answer.body };
-}
-
-/** The registry's word on what it sent or stored must be ours: else one of us is mistaken about the bytes. */
-function assertHeaderDigest(answer: HttpAnswer, digest: Hex): void {
-  const said = answer.headers.get("docker-content-digest");
-  if (said === null || !said.startsWith("sha256:") || said === `sha256:${digest}`) return;
-  throw otherBytes(
-    `${shownUrl(answer.url)} speaks of ${safeText(said.slice(0, 100))}, and the bytes are sha256:${digest}`,
-  );
-}
-
-/** The error for bytes that are not those that were asked for. */
-export function otherBytes(message: string): WaybillError {
-  return new WaybillError("WB-NET-005", message, {
-    hint: "nothing of it was used; the registry or a proxy in between is broken or hostile",
-  });
-}
-
-function blobStart(
-  answer: HttpStream,
-  from: number,
-  size: number,
-): { chunks: AsyncIterable<Uint8Array>; from: number } | undefined {
-  if (answer.status === 200) return { chunks: answer.chunks, from: 0 };
-  if (answer.status !== 206) return undefined;
-  const range = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(answer.headers.get("content-range") ?? "");
-  if (range && Number(range[1]) === from && (range[3] === "*" || Number(range[3]) === size))
-    return { chunks: answer.chunks, from };
-  answer.discard();
-  throw new WaybillError("WB-NET-002", `${shownUrl(answer.url)} sent another part than was asked for`, {
-    hint: "the registry or a proxy in between is broken",
-  });
-}
-
-async function whole(answer: HttpStream): Promise<HttpAnswer> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of answer.chunks) {
-    length += chunk.length;
-    if (length > 65_536) break;
-    parts.push(chunk);
-  }
-  return { status: answer.status, headers: answer.headers, url: answer.url, body: Buffer.concat(parts) };
-}
-
-/** The next page, which must be on the same server (RFC 8288). */
-function nextPage(answer: HttpAnswer): URL | undefined {
-  const link = /<([^>]{1,2048})>\s*;[^,]*\brel="?next"?/i.exec(answer.headers.get("link") ?? "")?.[1];
-  if (link === undefined) return undefined;
-  const next = URL.canParse(link, answer.url) ? new URL(link, answer.url) : undefined;
-  if (next?.origin !== answer.url.origin)
-    throw new WaybillError("WB-NET-002", `${shownUrl(answer.url)} continues on another server`, {
-      hint: "the registry is set up wrongly",
-    });
-  return next;
 }

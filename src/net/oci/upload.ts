@@ -1,8 +1,9 @@
 import { type Hex, sha256 } from "../../core/digest.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
+import { refusedBy } from "../answer.ts";
 import { collect } from "../body.ts";
-import { type HttpAnswer, refusedBy } from "../http.ts";
+import type { HttpAnswer } from "../http.ts";
 import { shownUrl } from "../safe-url.ts";
 import type { RegistryRepository } from "./registry.ts";
 

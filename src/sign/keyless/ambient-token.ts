@@ -1,6 +1,7 @@
 import { WaybillError } from "../../core/errors.ts";
 import { parseStrictJson } from "../../core/strict-json.ts";
-import { assertType, type HttpClient, refusedBy } from "../../net/http.ts";
+import { assertType, refusedBy } from "../../net/answer.ts";
+import type { HttpClient } from "../../net/http.ts";
 import { MAX_TOKEN_BYTES } from "./identity-token.ts";
 
 /** The audience that Fulcio wants unless it is set up otherwise. */

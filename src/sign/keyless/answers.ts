@@ -2,7 +2,8 @@ import type { Json } from "../../core/canonical-json.ts";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
 import { JsonSyntaxError, parseStrictJson } from "../../core/strict-json.ts";
-import { assertType, type HttpAnswer } from "../../net/http.ts";
+import { assertType } from "../../net/answer.ts";
+import type { HttpAnswer } from "../../net/http.ts";
 import { shownUrl } from "../../net/safe-url.ts";
 import { ShapeError } from "../json-shape.ts";
 

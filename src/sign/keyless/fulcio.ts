@@ -1,6 +1,7 @@
 import { type KeyObject, sign, X509Certificate } from "node:crypto";
 import { WaybillError } from "../../core/errors.ts";
-import { type HttpAnswer, type HttpClient, refusedBy } from "../../net/http.ts";
+import { refusedBy } from "../../net/answer.ts";
+import type { HttpAnswer, HttpClient } from "../../net/http.ts";
 import { fieldsOf, listOf, optional, ShapeError, textOf } from "../json-shape.ts";
 import { below, MAX_ANSWER_BYTES, readAnswer, strange } from "./answers.ts";
 import { describeToken, type IdentityToken } from "./identity-token.ts";

@@ -1,5 +1,6 @@
 import { canonicalJson, type Json } from "../../core/canonical-json.ts";
-import { type HttpAnswer, type HttpClient, refusedBy } from "../../net/http.ts";
+import { refusedBy } from "../../net/answer.ts";
+import type { HttpAnswer, HttpClient } from "../../net/http.ts";
 import type { Envelope } from "../dsse.ts";
 import { fieldsOf, listOf, ShapeError, textOf } from "../json-shape.ts";
 import { below, MAX_ANSWER_BYTES, readAnswer } from "./answers.ts";

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { assertType, type HttpClient, refusedBy } from "../../net/http.ts";
+import { assertType, refusedBy } from "../../net/answer.ts";
+import type { HttpClient } from "../../net/http.ts";
 import { childrenOf, DerError, expect, readDer, smallInteger, TAG } from "../der.ts";
 import { strange } from "./answers.ts";
 
