@@ -148,8 +148,8 @@ const ELSEWHERE: Record<string, string> = {
   "trust show": "src/cli/trust.test.ts",
   "trust plan": "src/cli/trust.test.ts",
   "trust sign": "src/cli/trust.test.ts",
-  "journal upload": "src/flows/journal-serve.test.ts",
-  "journal cosign": "src/flows/journal-serve.test.ts",
+  "journal upload": "src/cli/commands/journal-serve.test.ts",
+  "journal cosign": "src/cli/commands/journal-serve.test.ts",
 };
 
 test("every command that knows json has been run with its schema", async () => {

@@ -17,7 +17,7 @@ import {
   imageSignOutputSchema,
   imageVerifyOutputSchema,
   pushOutputSchema,
-} from "./output-schemas.ts";
+} from "./outputs/image.ts";
 
 const root = mkdtempSync(join(tmpdir(), "waybill-cli-image-"));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
 import { WaybillError } from "../core/errors.ts";
+import { IDENTITY_RULE, lintIdentity } from "../core/identity-lint.ts";
 import { safeText } from "../core/safe-text.ts";
 import { parseTimestamp } from "../evidence/timestamp.ts";
 import type { EntryIdentity } from "../flows/trust-edit.ts";
-import { IDENTITY_RULE, lintIdentity } from "../verify/identity-lint.ts";
 import type { Arguments } from "./command.ts";
 import type { Io } from "./io.ts";
 

@@ -15,7 +15,7 @@ const verdict: Verdict = {
   agent: "support-agent",
   release: sha256("release"),
   trust: { origin: "operator" },
-  signedBy: [],
+  signedBy: [{ principal: "alice", key: sha256("key") }],
   blocking: [],
   advisory: [],
   notEvaluated: [],
@@ -61,6 +61,17 @@ test("what observe let through with failures is no pass", () => {
     results: [{ code: "WB-SIGN-001", status: "fail", coverage: "none", findings: [] }],
   };
   assert.equal(written(failed).predicate.verificationResult, "FAILED");
+});
+
+test("what is allowed without a signature that the operator's trust accepts is no pass", () => {
+  for (const door of [
+    { ...verdict, door: "ci" as const, signedBy: [] },
+    { ...verdict, trust: { origin: "self-asserted" as const } },
+    { ...verdict, level: "observe" as const, signedBy: [], trust: { origin: "none" as const } },
+  ]) {
+    const { verificationResult, verifiedLevels, waybill } = written(door).predicate;
+    assert.deepEqual([verificationResult, verifiedLevels, waybill.outcome], ["FAILED", [], "allow"]);
+  }
 });
 
 test("without a release the summary is about the manifest", () => {

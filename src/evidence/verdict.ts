@@ -25,7 +25,7 @@ export interface VerdictPredicate {
   verifiedLevels: string[];
   /** VSA readers ignore fields that they do not know. */
   waybill: {
-    /** `cannot-tell` is FAILED too. */
+    /** What the door did: `cannot-tell` is FAILED too, and so is an `allow` that rests on no trusted signature. */
     outcome: Verdict["outcome"];
     door: (typeof DOORS)[number];
     target: string;
@@ -63,16 +63,18 @@ export const verdictPredicate: PredicateType<VerdictPredicate> = {
 };
 
 /**
- * The statement that a door signs about a verdict. `observe` decides nothing: what it allows is FAILED unless
- * nothing failed, so that no reader takes it for a pass.
+ * The statement that a door signs about a verdict. It is PASSED only where signers whom the operator's trust names
+ * signed the release: what `observe` lets through with failures, what the door `ci` allows for its bytes alone, and
+ * what trust from the agent's own folder accepts is FAILED, so that no reader takes it for a pass.
  *
  * @param about what names the agent where it makes no release: the text of its manifest
  * @param policy the text of the trust policy, empty where there was none
  */
 export function makeVerdictStatement(verdict: Verdict, about: string, policy: string): Statement {
-  const { agent, door, target, level, outcome } = verdict;
+  const { agent, door, target, level, outcome, signedBy, trust } = verdict;
   const failed = verdict.results.some((result) => result.status === "fail");
-  const passed = outcome === "allow" && (level !== "observe" || !failed);
+  const isSigned = signedBy.length > 0 && trust.origin === "operator";
+  const passed = outcome === "allow" && isSigned && (level !== "observe" || !failed);
   const required = verdict.notEvaluated.filter((item) => item.required).map((item) => item.code);
   const blocking = verdict.blocking.map((finding) => finding.code);
   const subject = verdict.release

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import type { Json } from "../core/canonical-json.ts";
 import { type Hex, sha256 } from "../core/digest.ts";
-import { cosignatureSigner, encodeVerifierKey } from "../core/note.ts";
+import { cosignatureSigner, encodeVerifierKey, signatureLine } from "../core/note.ts";
 import { encodeStatement, STATEMENT_TYPE } from "../evidence/statement.ts";
 import { EMPTY_TYPE, OCI_MANIFEST } from "../formats/oci.ts";
 import { bytesSource } from "../net/oci/upload.ts";
@@ -126,7 +126,6 @@ test("the witnesses that trust names are told, and nobody else's", async () => {
     rules: [{ evidence: "image", agents: ["*"], principals: ["ann"], threshold: 1 }],
   };
   writeFileSync(file, JSON.stringify(policy));
-  const { signatureLine } = await import("../core/note.ts");
   const seen = async (...by: (typeof known)[]) => {
     const made = await image();
     await signLogged(made, (text) => by.map(({ signer }) => signatureLine(text, signer)).join(""));

@@ -1,11 +1,11 @@
 import type { KeyObject } from "node:crypto";
 import type { Finding } from "../core/finding.ts";
+import { IDENTITY_RULE, lintIdentity } from "../core/identity-lint.ts";
 import type { NoteVerifier } from "../core/note.ts";
 import { safeText } from "../core/safe-text.ts";
 import { evidenceByUri } from "../evidence/predicate-names.ts";
 import { type Established, earliestTime } from "../sign/established.ts";
 import type { NamedRoot } from "../sign/trusted-root.ts";
-import { IDENTITY_RULE, lintIdentity } from "../verify/identity-lint.ts";
 import type { AcceptedEvidence } from "../verify/image-judge.ts";
 import { describeSigner, judgeSigner, missingSigners } from "../verify/trust-judge.ts";
 import { currentTrust } from "./operator-trust.ts";

@@ -115,13 +115,13 @@ test("what may be placed has no other modes than 755 and 644, and twins are two 
     file("dots."),
     { path: "link", link: "run" },
   ]);
-  assert.equal(error, undefined, error?.stack);
-  const at = (name: string) => statSync(join(tree, "data", name));
+  assert.equal(error, undefined, String(error));
+  const stat = (name: string) => statSync(join(tree, "data", name));
   assert.deepEqual(
-    ["run", "Run", "dots.", "text"].map((name) => at(name).mode & 0o7777),
+    ["run", "Run", "dots.", "text"].map((name) => stat(name).mode & 0o7777),
     [0o755, 0o755, 0o755, 0o644],
   );
-  assert.equal(new Set(["run", "Run", "text", "dots."].map((name) => at(name).ino)).size, 4);
+  assert.equal(new Set(["run", "Run", "text", "dots."].map((name) => stat(name).ino)).size, 4);
   assert.ok(lstatSync(join(tree, "data", "link")).isSymbolicLink());
 });
 

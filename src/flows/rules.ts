@@ -1,9 +1,9 @@
 import { INTEGRITY_CHECKS } from "../checks/integrity.ts";
 import { CHECKS } from "../checks/registry.ts";
 import type { Rule } from "../core/finding.ts";
+import { IDENTITY_RULE } from "../core/identity-lint.ts";
 import { JOURNAL_RULES } from "../journal/rules.ts";
 import { BUNDLE_RULES } from "../verify/bundle-rules.ts";
-import { IDENTITY_RULE } from "../verify/identity-lint.ts";
 import { IMAGE_RULES } from "../verify/image-rules.ts";
 import { LOG_RULE } from "../verify/log-step.ts";
 import { MODEL_RULES } from "../verify/model-rules.ts";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { needTool } from "../../scripts/toolbox/find.ts";
-import { bundlesOutputSchema } from "../cli/output-schemas.ts";
+import { bundlesOutputSchema } from "../cli/outputs/bundles.ts";
 import type { Json } from "../core/canonical-json.ts";
 import { sha256 } from "../core/digest.ts";
 import { makeKeyBundle } from "../sign/bundle.ts";

@@ -1,7 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import { WaybillError } from "../core/errors.ts";
 
 // `import … from "node:fs"` would load its streams too, which takes longer than to verify a bundle.
+const { isUtf8 } = process.getBuiltinModule("node:buffer");
 const { closeSync, constants, fstatSync, openSync, readSync } = process.getBuiltinModule("node:fs");
 
 /**

@@ -55,6 +55,7 @@ export interface HttpAnswer {
 
 const MAX_REDIRECTS = 5;
 const MAX_ANSWER = 4 << 20;
+const MAX_REFUSAL = 65_536;
 /** Longest wait that a server may ask for, in milliseconds. */
 const MAX_WAIT = 60_000;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -201,7 +202,9 @@ export class HttpClient {
       answered = true;
       clearTimeout(timer);
     }
-    const limit = request.maxBytes ?? MAX_ANSWER;
+    // What a refusal or a redirect says of itself is not the thing that was asked for, which may be two bytes.
+    const { maxBytes = MAX_ANSWER } = request;
+    const limit = response.ok ? maxBytes : Math.max(maxBytes, MAX_REFUSAL);
     const announced = Number(response.headers.get("content-length") ?? 0);
     if (method !== "HEAD" && announced > limit) {
       abort(new Error("too large"));

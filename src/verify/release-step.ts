@@ -1,12 +1,12 @@
 import { type ComponentLeaf, componentId } from "../core/component.ts";
 import { shortDigest } from "../core/digest.ts";
 import type { CheckResult, Finding } from "../core/finding.ts";
+import { lintIdentity } from "../core/identity-lint.ts";
 import type { Release } from "../core/release.ts";
 import { RELEASE_TYPE } from "../core/release.ts";
 import type { SignedBy } from "../core/verdict.ts";
 import { readReleaseStatement } from "../evidence/release.ts";
 import type { Established, LogInclusion } from "../sign/established.ts";
-import { lintIdentity } from "./identity-lint.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { judge, type SignedStatement } from "./signed.ts";
 import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";

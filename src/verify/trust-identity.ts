@@ -1,5 +1,5 @@
+import { matchesPattern } from "../core/identity-pattern.ts";
 import type { CertificateIdentity } from "../sign/established.ts";
-import { matchesPattern } from "./identity-pattern.ts";
 
 /** An identity that trust names: who a certificate must say that its holder is. */
 export interface TrustedIdentity {

@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { MAX_IDENTITY } from "../core/identity-pattern.ts";
 import { hexSchema, nameSchema } from "../evidence/predicate.ts";
 import { timestamp } from "../evidence/timestamp.ts";
-import { MAX_IDENTITY } from "./identity-pattern.ts";
 
 const nameOrAny = z.union([z.literal("*"), nameSchema]);
 const window = {

@@ -70,11 +70,11 @@ test("no secret that was sent comes back in a message, whatever the server says"
     );
   });
   for (const job of [
-    open(echo, PASSWORD).manifest("v1"),
-    readBlob(open(echo, PASSWORD), blob, 10),
-    open(echo, PASSWORD).putManifest(Buffer.from("{}"), "application/json", "v1"),
+    () => open(echo, PASSWORD).manifest("v1"),
+    () => readBlob(open(echo, PASSWORD), blob, 10),
+    () => open(echo, PASSWORD).putManifest(Buffer.from("{}"), "application/json", "v1"),
   ]) {
-    const error = await errorOf(job);
+    const error = await errorOf(job());
     assert.equal(error.code, "WB-NET-003");
     assert.match(error.message, /DENIED: Basic \[not shown\]/);
     assert.ok(
@@ -192,6 +192,11 @@ test("lengths and digests that do not fit the bytes", async () => {
   });
   const blob = { digest: sha256("blob"), size: 4 };
   assert.equal((await errorOf(open(registry).manifest("v1"))).code, "WB-NET-001");
+  registry.before = (_, response) => {
+    response.writeHead(200, { "content-length": "4" });
+    response.write("bl", () => response.destroy());
+    return true;
+  };
   assert.equal((await errorOf(readBlob(open(registry), blob, 10))).code, "WB-NET-001");
   // Announced longer than the blob is: not begun.
   registry.before = (_, response) => send(response, 200, { "content-length": "5" }, "blobs");
@@ -217,4 +222,28 @@ test("a mirror that breaks off every time does not keep anybody from the registr
   assert.ok(
     (await readBlob(open(registry, undefined, [new URL(`http://${mirror.host}`)]), blob, 100)).equals(bytes),
   );
+});
+
+test("a refusal longer than the blob that was asked for is a refusal, and so is a redirect's page", async () => {
+  const bytes = Buffer.from("{}");
+  const blob = { digest: sha256(bytes), size: bytes.length };
+  const page = "<html>this is longer than two bytes</html>";
+  const elsewhere = await start((_, response) => send(response, 200, {}, "{}"));
+  const registry = await start((request, response) =>
+    request.headers.authorization === undefined
+      ? send(
+          response,
+          401,
+          { "www-authenticate": 'Basic realm="r"', "content-length": String(page.length) },
+          page,
+        )
+      : send(
+          response,
+          307,
+          { location: `http://${elsewhere.host}/blob`, "content-length": String(page.length) },
+          page,
+        ),
+  );
+  assert.ok((await readBlob(open(registry, PASSWORD), blob, 10)).equals(bytes));
+  assert.equal((await errorOf(readBlob(open(registry), blob, 10))).code, "WB-NET-003");
 });

@@ -1,4 +1,4 @@
-import type { Rule } from "../core/finding.ts";
+import type { Rule } from "./finding.ts";
 import { literalStart } from "./identity-pattern.ts";
 
 /** A mistake in an identity that trust names is a finding of its own: the policy is well formed and does nothing. */
