@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { CHECKS } from "../../src/checks/registry.ts";
 import { folder } from "../../src/checks/testing.ts";
+import { COMMANDS } from "../../src/cli/commands.ts";
 import { parseCommandLine } from "../../src/cli/parse.ts";
 import { compileIgnore } from "../../src/components/ignore.ts";
 import { readTools } from "../../src/components/kinds/tool.ts";
@@ -592,6 +593,6 @@ export const TARGETS: readonly Target[] = [
       "help\0lock",
       "channel\0allow\0--days\x007",
     ],
-    run: (input) => parseCommandLine(text(input).split("\0")),
+    run: (input) => parseCommandLine(text(input).split("\0"), COMMANDS),
   },
 ];

@@ -1,45 +1,18 @@
-import { DOORS, LEVELS } from "../core/finding.ts";
 import type { Command, OptionSpec } from "./command.ts";
-import { REGISTRY_OPTIONS } from "./image-options.ts";
 import { KEYLESS_OPTIONS } from "./keyless-options.ts";
+import {
+  dir,
+  format,
+  level,
+  REGISTRY_OPTIONS,
+  target,
+  text,
+  trust,
+  trustDigest,
+  verdictFormats,
+} from "./option-specs.ts";
+import { VERIFY } from "./verify-command.ts";
 
-const dir: OptionSpec = {
-  type: "string",
-  short: "C",
-  value: "DIR",
-  default: ".",
-  help: "the agent's folder",
-};
-const format = (...oneOf: string[]): OptionSpec => ({
-  type: "string",
-  value: "FORMAT",
-  default: "text",
-  oneOf,
-  help: `${oneOf.join(", ")}`,
-});
-const trust: OptionSpec = {
-  type: "string",
-  value: "FILE",
-  help: "the operator's trust policy; default: $WAYBILL_TRUST",
-};
-const trustDigest: OptionSpec = {
-  type: "string",
-  value: "DIGEST",
-  help: "sha256:… of the first trust policy to accept; default: $WAYBILL_TRUST_DIGEST",
-};
-const target: OptionSpec = {
-  type: "string",
-  value: "NAME",
-  default: "production",
-  help: "the target whose channel applies",
-};
-const level: OptionSpec = {
-  type: "string",
-  value: "LEVEL",
-  default: "baseline",
-  oneOf: LEVELS,
-  help: `what is demanded: ${LEVELS.join(", ")}`,
-};
 const key: OptionSpec = {
   type: "string",
   value: "NAME",
@@ -51,10 +24,7 @@ const passphraseFile: OptionSpec = {
   value: "FILE",
   help: "file of the passphrase; default: $WAYBILL_PASSPHRASE, else asked",
 };
-const verdictFormats = format("text", "json", "sarif", "github");
-
 const changedTrust: OptionSpec = { ...trust, help: "the trust policy to change; default: $WAYBILL_TRUST" };
-const text = (value: string, help: string): OptionSpec => ({ type: "string", value, help });
 const identityOptions: Record<string, OptionSpec> = {
   identity: text("SUBJECT", "exactly this subject of a certificate"),
   "identity-pattern": text("PATTERN", "instead: * within a path segment, ** anything"),
@@ -128,48 +98,7 @@ export const COMMANDS: readonly Command[] = [
     ],
     load: async () => (await import("./commands/sign.ts")).run,
   },
-  {
-    name: "verify",
-    summary: "verify a release at a door, Sigstore bundles, or an image",
-    operands: "[BUNDLE…|IMAGE]",
-    count: [0, 10_000],
-    options: {
-      dir,
-      trust,
-      "trust-digest": trustDigest,
-      door: { type: "string", value: "DOOR", default: "start", oneOf: DOORS, help: DOORS.join(", ") },
-      target,
-      level,
-      key: { type: "string", value: "FILE", help: "bundles: the public key that must have signed" },
-      identity: {
-        type: "string",
-        value: "NAME",
-        help: "bundles: who must have signed, by certificate",
-      },
-      issuer: { type: "string", value: "URL", help: "bundles: who vouches for the identity" },
-      "trusted-root": {
-        type: "string",
-        value: "ROOT",
-        help: "bundles: a trusted_root.json, or sigstore-public",
-      },
-      artifact: { type: "string", value: "FILE", help: "bundles: the file that they must be about" },
-      digest: { type: "string", value: "DIGEST", help: "bundles: its digest, sha256:HEX" },
-      type: { type: "string", value: "URI", help: "bundles: the predicate type of the statement" },
-      agent: { type: "string", value: "NAME", help: "bundles, with --trust: the agent it is about" },
-      "require-log": { type: "boolean", help: "bundles: refuse what is in no trusted log" },
-      platform: text("OS/ARCH", "images: the platform's image of an index"),
-      ...REGISTRY_OPTIONS,
-      format: verdictFormats,
-    },
-    examples: [
-      "waybill verify --trust /etc/waybill/trust.yaml",
-      "waybill verify --door start --level strict",
-      "waybill verify registry.example/team/agent:1.2 --key cosign.pub --platform linux/amd64",
-      "waybill verify sbom.sigstore.json --key cosign.pub --artifact app.tar",
-      "waybill verify a.json --identity ci@example.com --issuer https://example.com",
-    ],
-    load: async () => (await import("./commands/verify.ts")).run,
-  },
+  VERIFY,
   {
     name: "attest",
     summary: "sign what a predicate says about an image, a file or a release",

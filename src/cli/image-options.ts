@@ -1,21 +1,7 @@
 import { WaybillError } from "../core/errors.ts";
 import type { RegistryAccess } from "../flows/open-image.ts";
-import type { Arguments, OptionSpec } from "./command.ts";
+import type { Arguments } from "./command.ts";
 import type { Io } from "./io.ts";
-
-/** The options of every command that talks to a registry. */
-export const REGISTRY_OPTIONS = {
-  "plain-http": {
-    type: "string",
-    value: "HOSTS",
-    help: "registries, with commas between them, that speak plain http; this machine may always",
-  },
-  mirror: {
-    type: "string",
-    value: "HOST=URL",
-    help: "a server that is asked first for what a digest names; several with commas between them",
-  },
-} satisfies Record<string, OptionSpec>;
 
 /** How registries are to be reached, out of the options and the environment. */
 export function registryAccess({ options }: Pick<Arguments, "options">, io: Io): RegistryAccess {

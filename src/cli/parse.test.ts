@@ -7,13 +7,13 @@ import { principalName, targetName, wholeNumber } from "./options.ts";
 import { parseCommandLine } from "./parse.ts";
 
 const run = (...argv: string[]) => {
-  const parsed = parseCommandLine(argv);
+  const parsed = parseCommandLine(argv, COMMANDS);
   assert.equal(parsed.want, "run");
   return parsed as Extract<typeof parsed, { want: "run" }>;
 };
 const refused = (argv: string[], message: RegExp, hint = /./) => {
   assert.throws(
-    () => parseCommandLine(argv),
+    () => parseCommandLine(argv, COMMANDS),
     (error: Error & { code: string; hint: string }) => {
       assert.equal(error.code, "WB-INPUT-007");
       assert.match(error.message, message);
@@ -27,17 +27,17 @@ const refused = (argv: string[], message: RegExp, hint = /./) => {
 
 test("help and version, in all the ways in which people ask", () => {
   for (const argv of [[], ["help"], ["--help"], ["-h"]])
-    assert.deepEqual(parseCommandLine(argv), { want: "help" });
+    assert.deepEqual(parseCommandLine(argv, COMMANDS), { want: "help" });
   for (const argv of [
     ["help", "keys", "show"],
     ["keys", "show", "--help"],
     ["keys", "show", "-h"],
   ]) {
-    const parsed = parseCommandLine(argv);
+    const parsed = parseCommandLine(argv, COMMANDS);
     assert.equal(parsed.want === "help" && parsed.command?.name, "keys show");
   }
   for (const word of ["--version", "-V", "version"])
-    assert.deepEqual(parseCommandLine([word]), { want: "version" });
+    assert.deepEqual(parseCommandLine([word], COMMANDS), { want: "version" });
 });
 
 test("options, defaults, operands; what stands behind -- is the command's own", () => {

@@ -1,8 +1,6 @@
 import { WaybillError } from "../core/errors.ts";
 import { safeText } from "../core/safe-text.ts";
 import type { Arguments, Command } from "./command.ts";
-import { COMMANDS } from "./commands.ts";
-import { FAMILIES } from "./families.ts";
 
 // `import … from "node:util"` would load all that it can give, which a fast start has no time for.
 const { parseArgs } = process.getBuiltinModule("node:util");
@@ -17,34 +15,33 @@ export type Parsed =
  * Reads a command line against the table.
  *
  * @param argv without the program's own name
+ * @param commands the table, or as much of it as can be meant
  * @throws WaybillError WB-INPUT-007 with the nearest command or the accepted values
  */
-export function parseCommandLine(argv: readonly string[]): Parsed {
+export function parseCommandLine(argv: readonly string[], commands: readonly Command[]): Parsed {
   const [first, second] = argv;
+  const isFamily = (word: string | undefined): word is string =>
+    commands.some(({ name }) => name.startsWith(`${word} `));
   if (first === undefined || first === "help" || first === "--help" || first === "-h") {
-    const named = first === "help" ? findCommand(argv.slice(1)) : undefined;
+    const named = first === "help" ? findCommand(argv.slice(1), commands) : undefined;
     if (first === "help" && !named && isFamily(second)) return { want: "help", family: second };
     if (first === "help" && second !== undefined && !second.startsWith("-") && !named)
-      throw unknownCommand(argv.slice(1, 3));
+      throw unknownCommand(argv.slice(1, 3), commands);
     return { want: "help", ...(named ? { command: named } : {}) };
   }
   if (first === "--version" || first === "-V" || first === "version") return { want: "version" };
-  const command = findCommand(argv);
+  const command = findCommand(argv, commands);
   if (!command && isFamily(first) && (second === "--help" || second === "-h"))
     return { want: "help", family: first };
-  if (!command) throw unknownCommand([first, second]);
+  if (!command) throw unknownCommand([first, second], commands);
   const rest = argv.slice(command.name.split(" ").length);
   const own = rest.indexOf("--") === -1 ? rest : rest.slice(0, rest.indexOf("--"));
   if (own.includes("--help") || own.includes("-h")) return { want: "help", command };
   return { want: "run", command, args: parseOptions(command, rest) };
 }
 
-function isFamily(word: string | undefined): word is string {
-  return word !== undefined && Object.hasOwn(FAMILIES, word);
-}
-
-function findCommand(argv: readonly string[]): Command | undefined {
-  return COMMANDS.find((command) => command.name.split(" ").every((word, i) => argv[i] === word));
+function findCommand(argv: readonly string[], commands: readonly Command[]): Command | undefined {
+  return commands.find((command) => command.name.split(" ").every((word, i) => argv[i] === word));
 }
 
 function parseOptions(command: Command, rest: readonly string[]): Arguments {
@@ -92,11 +89,12 @@ function parseOptions(command: Command, rest: readonly string[]): Arguments {
   return { options, positionals };
 }
 
-function unknownCommand(words: readonly (string | undefined)[]): WaybillError {
+function unknownCommand(words: readonly (string | undefined)[], commands: readonly Command[]): WaybillError {
   const said = words.filter((word) => word !== undefined && !word.startsWith("-")).join(" ");
   const first = said.split(" ")[0] ?? "";
-  const group = COMMANDS.filter((command) => command.name.startsWith(`${first} `));
-  const near = COMMANDS.map((c) => c.name)
+  const group = commands.filter((command) => command.name.startsWith(`${first} `));
+  const near = commands
+    .map((c) => c.name)
     .map((name) => ({ name, distance: editDistance(name, first) }))
     .toSorted((a, b) => a.distance - b.distance)[0]!;
   const hint =

@@ -11,10 +11,11 @@ export const IDENTITY_RULE = {
   blocksAt: "strict",
 } as const satisfies Rule;
 
-const GITHUB = "https://token.actions.githubusercontent.com";
-const GITLAB = "https://gitlab.com";
+/** Who issues the tokens of GitHub's workflows, and of GitLab's jobs. */
+export const GITHUB = "https://token.actions.githubusercontent.com";
+export const GITLAB = "https://gitlab.com";
 /** Issuers of people's certificates: the subject is an e-mail address. */
-const PEOPLE: readonly string[] = [
+export const PEOPLE: readonly string[] = [
   "https://github.com/login/oauth",
   "https://accounts.google.com",
   "https://login.microsoftonline.com",
@@ -45,6 +46,18 @@ export interface IdentityProblem {
  * @returns every problem; none for an identity that can match
  */
 export function lintIdentity(identity: StatedIdentity): IdentityProblem[] {
+  const { issuer, problems } = neverMatching(identity);
+  const width = identity.pattern === undefined ? [] : lintWidth(issuer, identity.pattern.trim());
+  return [...problems, ...width];
+}
+
+/** Only why it never matches; a pattern that matches too much is none of it. */
+export function lintUnmatchable(identity: StatedIdentity): IdentityProblem[] {
+  return neverMatching(identity).problems;
+}
+
+/** The problems, and the issuer that is probably meant. */
+function neverMatching(identity: StatedIdentity): { issuer?: string; problems: IdentityProblem[] } {
   const name = identity.subject ?? identity.pattern ?? "";
   const problems: IdentityProblem[] = [];
   const issuer = lintIssuer(identity.issuer, problems);
@@ -59,8 +72,7 @@ export function lintIdentity(identity: StatedIdentity): IdentityProblem[] {
   if (issuer === GITHUB) problems.push(...lintGithub(identity, said));
   else if (issuer === GITLAB) problems.push(...lintGitlab(identity, said));
   else if (issuer !== undefined && PEOPLE.includes(issuer)) problems.push(...lintPerson(issuer, said));
-  if (identity.pattern !== undefined) problems.push(...lintWidth(issuer, said));
-  return problems;
+  return issuer === undefined ? { problems } : { issuer, problems };
 }
 
 function lintIssuer(issuer: string | undefined, problems: IdentityProblem[]): string | undefined {

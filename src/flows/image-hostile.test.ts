@@ -166,3 +166,22 @@ test("a layout with thousands of entries is not read for the only image, and one
   index(10_000, (i) => descriptor(i === 0 ? image : Buffer.from(String(i))));
   await assert.rejects(opened.store.read(""), { code: "WB-INPUT-019" });
 });
+
+test("mirrors that are none are refused, and their passwords are not shown", () => {
+  for (const mirror of [
+    "https://ann:tulip-42@mirror.example",
+    "docker.io=ann:tulip-42@mirror",
+    "docker.io=https://ann:tulip-42@mirror.example",
+    "docker.io=http://mirror.example",
+    "docker.io=https://mirror.example/hub",
+    "docker.io=https://mirror.example?x=1",
+    "docker.io=file:///etc/passwd",
+  ])
+    for (const access of [{ env: {}, mirrors: [mirror] }, { env: { WAYBILL_REGISTRY_MIRRORS: mirror } }])
+      assert.throws(
+        () => openImage("alpine:3", access),
+        (error: Error & { code: string }) =>
+          ["WB-INPUT-007", "WB-NET-006"].includes(error.code) && !error.message.includes("tulip-42"),
+        mirror,
+      );
+});

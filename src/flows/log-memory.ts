@@ -7,6 +7,7 @@ import { parseStrictJson } from "../core/strict-json.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import { makeFolder } from "../hash/make-folder.ts";
 import { readTextBounded } from "../hash/read-file.ts";
+import { checkpointSize } from "../journal/fsck-head.ts";
 import { JOURNAL_FOLDER } from "../journal/journal.ts";
 import { openReader } from "../journal/open-reader.ts";
 import { parseBundle } from "../sign/bundle.ts";
@@ -18,8 +19,8 @@ const MAX_HEAD_BYTES = 4096;
 /** The only names in the folder that are heads: a killed door leaves others, and so does an agent called "logs". */
 const HEAD_FILE = /^[0-9a-f]{64}\.json$/;
 
-/** Sizes of one log for which proofs are made: a hostile folder must not ask for thousands. */
-const MAX_SIZES = 64;
+/** Sizes for which proofs are made: a hostile folder must not ask for thousands, nor crowd out what others ask for. */
+const [MAX_SIZES, MAX_SIZES_OF_ONE] = [128, 2];
 
 /** Heads of logs that the doors of this machine have accepted: one small file a log in `HOME/doors/logs`. */
 export class LogMemory {
@@ -41,7 +42,7 @@ export class LogMemory {
   async facts(bundles: readonly BundleText[]): Promise<LogFacts> {
     const names = existsSync(this.#folder) ? readdirSync(this.#folder) : [];
     const remembered = names.filter((name) => HEAD_FILE.test(name)).map((name) => this.#read(name));
-    return { remembered, proofs: await this.#proofs(remembered, sizesOf(bundles)) };
+    return { remembered, ...(await this.#proofs(remembered, sizesOf(bundles))) };
   }
 
   /** Keeps heads in place of smaller ones; throws WB-STORE-001 or WB-STORE-002. */
@@ -84,22 +85,23 @@ export class LogMemory {
   async #proofs(
     remembered: readonly SeenHead[],
     sizes: ReadonlyMap<Hex, Set<number>>,
-  ): Promise<LogFacts["proofs"]> {
+  ): Promise<Pick<LogFacts, "own" | "proofs">> {
     const folder = join(this.#home, JOURNAL_FOLDER);
     const proofs: { logId: Hex; from: number; to: number; proof: readonly Uint8Array[] }[] = [];
-    if (sizes.size === 0 || !existsSync(folder)) return proofs;
+    if (sizes.size === 0 || !existsSync(folder)) return { proofs };
     const reader = attempt(() => openReader(folder));
-    if (!reader) return proofs;
+    if (!reader) return { proofs };
     const { logId } = reader.key;
-    const own = [...(sizes.get(logId) ?? [])].slice(0, MAX_SIZES);
-    const base = remembered.find((head) => head.logId === logId)?.size ?? Math.max(0, ...own);
-    for (const size of own) {
+    const { origin, size: whole, root } = reader.checkpoint();
+    const own = { origin, logId, size: whole, root: Buffer.from(root).toString("hex") };
+    const base = remembered.find((head) => head.logId === logId)?.size ?? whole;
+    for (const size of [...(sizes.get(logId) ?? [])].slice(0, MAX_SIZES)) {
       const [from, to] = size < base ? [size, base] : [base, size];
       if (from === 0 || from === to) continue;
       const proved = await attempt(() => reader.proveConsistency(from, to));
       if (proved) proofs.push({ logId, from, to, proof: proved.proof });
     }
-    return proofs;
+    return { own, proofs };
   }
 }
 
@@ -124,10 +126,14 @@ function sizesOf(bundles: readonly BundleText[]): Map<Hex, Set<number>> {
   for (const { text, problem } of bundles) {
     const bundle = problem === undefined ? parseBundle(text) : { problem };
     if ("problem" in bundle) continue;
+    const asked = new Map<Hex, number>();
     for (const entry of bundle.logEntries) {
-      const size = entry.proof?.treeSize;
-      if (size === undefined) continue;
+      // The checkpoint's own word: what stands beside it may be left out.
+      const size = checkpointSize(entry.proof?.checkpoint);
       const logId = entry.logId.toString("hex");
+      const before = asked.get(logId) ?? 0;
+      if (size === 0 || before >= MAX_SIZES_OF_ONE) continue;
+      asked.set(logId, before + 1);
       sizes.set(logId, (sizes.get(logId) ?? new Set()).add(size));
     }
   }

@@ -24,8 +24,12 @@ import { makeKeyBundle } from "../sign/bundle.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { generateKeyPair, keyId, publicKeyPem } from "../sign/keys.ts";
 import { keySigner } from "../sign/statement-signer.ts";
+import { parseTrust } from "../verify/trust.ts";
+import { openAgentFolder } from "./agent-folder.ts";
+import { collectFacts } from "./facts.ts";
 import { type Judgement, judge } from "./judge.ts";
 import { lockFolder } from "./lock.ts";
+import { signedModels } from "./model-facts.ts";
 import { signModel } from "./model-sign.ts";
 import { signFolder } from "./sign.ts";
 
@@ -230,6 +234,33 @@ test("signatures by others, by too few and by revoked keys are failures that str
     const strict = await stand(folder, file, "strict");
     assert.ok(strict.verdict.blocking.some(({ code }) => code === "WB-MODEL-032"));
   }
+});
+
+test("nothing is hashed for a signature by somebody whom trust does not name", async () => {
+  const folder = makeAgent("  - {kind: model, name: base, path: m}\n", { "m/w": "1" });
+  await release(folder);
+  const digest = "ab".repeat(64);
+  const root = sha256(Buffer.from(digest, "hex"));
+  const statement = encodeStatement({
+    _type: "https://in-toto.io/Statement/v1",
+    subject: [{ name: "m", digest: { sha256: root } }],
+    predicateType: "https://model_signing/signature/v1.0",
+    predicate: {
+      serialization: { method: "files", hash_type: "blake2b", allow_symlinks: false, ignore_paths: [] },
+      resources: [{ name: "w", algorithm: "blake2b", digest }],
+    },
+  });
+  const agent = openAgentFolder(folder);
+  const facts = await collectFacts(agent);
+  const policy = parseTrust(readFileSync(trust([publisher]), "utf8"));
+  const hashedFor = async (signer: SigningKey): Promise<number | undefined> => {
+    const text = makeKeyBundle(statement, signer.privateKey);
+    const bundles = [{ file: "waybill.evidence/model.base.0123456789ab.sigstore.json", text }];
+    const [model] = await signedModels(agent, facts, bundles, { trust: policy, now: new Date() });
+    return model!.bundles[0]!.computed?.size;
+  };
+  assert.equal(await hashedFor(publisher), 1);
+  assert.equal(await hashedFor(stranger), undefined);
 });
 
 test("a trusted publisher's signature on other bytes denies, though the release is signed", async () => {

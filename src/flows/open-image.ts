@@ -3,7 +3,7 @@ import { safeText } from "../core/safe-text.ts";
 import { HttpClient } from "../net/http.ts";
 import { formatReference, type ImageReference, parseReference } from "../net/oci/reference.ts";
 import { RegistryRepository } from "../net/oci/registry.ts";
-import { assertSafeUrl } from "../net/safe-url.ts";
+import { assertSafeUrl, shownUrl } from "../net/safe-url.ts";
 import type { ImageStore, StoredManifest } from "../store/image-store.ts";
 import { LayoutImages } from "../store/layout-images.ts";
 import { RegistryImages } from "../store/registry-images.ts";
@@ -110,6 +110,11 @@ function mirrorsOf(reference: ImageReference, access: RegistryAccess, plain: Rea
         });
       const url = new URL(address);
       assertSafeUrl(url, plain);
+      // Some put a path before /v2, some behind it: one that is left out unseen would ask for something else.
+      if (url.pathname !== "/" || url.search !== "" || url.hash !== "")
+        throw new WaybillError("WB-INPUT-007", `${shownUrl(url)}: a mirror is a server, without a path`, {
+          hint: `for example: ${safeText(host)}=${safeText(url.origin)}`,
+        });
       return host === reference.registry ? [url] : [];
     });
 }

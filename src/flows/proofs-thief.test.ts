@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, createPrivateKey, sign } from "node:crypto";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { canonicalJson } from "../core/canonical-json.ts";
@@ -117,6 +117,55 @@ test("an identity that is revoked without its issuer is revoked, whoever vouches
   assert.equal(await outcome(agent), "allow");
   write([{ identity: { subject }, reason: "stolen" }]);
   assert.equal(await outcome(agent), "WB-TRUST-003");
+});
+
+test("a fork of this machine's journal is seen by a door that remembers nothing, whatever hides its size", async () => {
+  const agent = new Agent();
+  await agent.release();
+  const sign = (home: string) => signFolder(agent.folder, loggedSigner(keySigner(agent.key), home));
+  await sign(agent.home);
+  const fork = join(agent.root, "fork");
+  cpSync(agent.home, fork, { recursive: true });
+  changePolicy(agent, (policy) => {
+    const root = JSON.parse(readFileSync(join(agent.home, "journal/trusted_root.json"), "utf8"));
+    policy.trustedRoots = [{ name: "journal", root }];
+  });
+  // Another past under the same key, and here a longer one.
+  await sign(fork);
+  const [file] = agent.releaseSignatures() as [string];
+  const forked = JSON.parse(agent.read(file));
+  await sign(agent.home);
+  await sign(agent.home);
+  const honest = agent.read(file);
+  delete forked.verificationMaterial.tlogEntries[0].inclusionProof.treeSize;
+  agent.write(file, JSON.stringify(forked));
+  // Somebody else's bundles, before it, that ask for proofs as well.
+  const [entry] = JSON.parse(honest).verificationMaterial.tlogEntries;
+  const decoy = JSON.parse(honest);
+  for (let i = 0; i < 40; i += 1) {
+    const checkpoints = [2 * i, 2 * i + 1].map((n) =>
+      entry.inclusionProof.checkpoint.envelope.replace(/\n\d+\n/, `\n${1000 + n}\n`),
+    );
+    decoy.verificationMaterial.tlogEntries = checkpoints.map((envelope) => ({
+      ...entry,
+      inclusionProof: { ...entry.inclusionProof, checkpoint: { envelope } },
+    }));
+    agent.write(`waybill.evidence/decoy.${10 + i}.sigstore.json`, JSON.stringify(decoy));
+  }
+  assert.equal(await outcome(agent), "WB-LOG-007");
+  agent.write(file, honest);
+  assert.equal(await outcome(agent), "allow");
+});
+
+test("the digest of the first policy says nothing of one in the agent's own folder, and is not passed over", async () => {
+  const agent = await releasedAgent();
+  agent.write("waybill.trust.yaml", readFileSync(agent.trust));
+  const digest = ["--trust-digest", `sha256:${"0".repeat(64)}`];
+  for (const trust of ["", "waybill.trust.yaml"]) {
+    const { status, stderr } = agent.waybill(["verify", ...digest], { WAYBILL_TRUST: trust });
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /WB-INPUT-007/);
+  }
 });
 
 test("files that others leave in a door's memory of logs lock nobody out", async () => {

@@ -51,16 +51,22 @@ export function findTrust(
  * the signatures and versions that lie beside it. Undefined where there is no operator's policy.
  *
  * @param digest of the first policy to accept, `sha256:…`; `WAYBILL_TRUST_DIGEST` where it is absent
- * @throws WaybillError WB-INPUT-007 for what is no digest, WB-STORE-003 when the memory cannot be read, and as
+ * @throws WaybillError WB-INPUT-007 for what is no digest, or one beside the agent's own policy, WB-STORE-003 when the memory cannot be read, and as
  * `readBeside`
  */
 export function trustVersions(
   { policy, file, path }: TrustSource,
   options: { home: string; env: NodeJS.ProcessEnv; digest?: string | undefined },
 ): TrustVersions | undefined {
+  const first = firstDigest(options.digest ?? (options.env.WAYBILL_TRUST_DIGEST || undefined));
+  if (policy && path === undefined && first !== undefined)
+    throw new WaybillError(
+      "WB-INPUT-007",
+      "a digest of the first trust policy was given, and the policy lies in the agent's own folder",
+      { hint: "name the operator's policy, outside of it: --trust FILE" },
+    );
   if (!policy || file === undefined || path === undefined) return undefined;
   const remembered = new TrustMemory(options.home, file).recall();
-  const first = firstDigest(options.digest ?? (options.env.WAYBILL_TRUST_DIGEST || undefined));
   // The same again, as at nearly every start: nothing beside it is asked for.
   if (remembered?.digest === policy.digest) return { signatures: [], history: new Map(), remembered };
   return {

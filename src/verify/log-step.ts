@@ -16,6 +16,8 @@ export interface SeenHead {
 /** What a door knows of logs beside what bundles say. Nothing in it is believed but the heads it remembers itself. */
 export interface LogFacts {
   remembered: readonly SeenHead[];
+  /** The head of this machine's own journal: what a log of which nothing is remembered is held against. */
+  own?: SeenHead;
   /** Consistency proofs (RFC 6962 §2.1.2) out of whatever copy of the log is at hand. */
   proofs: readonly { logId: Hex; from: number; to: number; proof: readonly Hash[] }[];
 }
@@ -49,16 +51,17 @@ export function logConsistency(logged: readonly LogInclusion[], facts: LogFacts)
   const remember: SeenHead[] = [];
   const notes: string[] = [];
   let compared = 0;
-  for (const [logId, own] of Map.groupBy(heads, (head) => head.logId)) {
+  for (const [logId, found] of Map.groupBy(heads, (head) => head.logId)) {
     const known = facts.remembered.find((head) => head.logId === logId);
-    const largest = own.reduce((a, b) => (b.size > a.size ? b : a));
-    const base = known ?? largest;
+    const largest = found.reduce((a, b) => (b.size > a.size ? b : a));
+    const own = facts.own?.logId === logId ? facts.own : undefined;
+    const base = known ?? own ?? largest;
     let open = 0;
-    for (const head of own) {
+    for (const head of found) {
       const answer = compare(base, head, facts);
       if (answer === "unproved") open += 1;
       else if (answer === null) compared += 1;
-      else findings.push(differs(base, head, answer, known !== undefined));
+      else findings.push(differs(base, head, answer, base !== largest));
     }
     if (open > 0)
       notes.push(

@@ -80,6 +80,8 @@ test("roots may lay themselves down, and only by their own signatures", () => {
   assert.equal(code(second, { remembered: version(1) }), "WB-TRUST-011");
   const signatures = [signed(second, a), signed(second, b)];
   assert.equal(code(second, { remembered: version(1), signatures }), "accepted");
+  const { notes } = trustVersion(second, { signatures, history: new Map(), remembered: version(1) }, now);
+  assert.match(notes.join(), /names no roots any more/);
   // From then on the operator's hand places it.
   assert.equal(code(without(3), { remembered: second }), "accepted");
   assert.equal(code(without(1), { remembered: second }), "WB-TRUST-009");

@@ -103,6 +103,10 @@ export function trustVersion(policy: Trust, versions: TrustVersions, now: Date):
   if (start.roots && policy.version > start.version) {
     const broken = brokenLink(start, policy, versions.history, signatures, now);
     if (broken !== null) return end("trustUnsigned", broken, { expected, ...found });
+    if (!policy.roots)
+      notes.push(
+        `version ${policy.version} of the trust policy names no roots any more: from here on whoever can write the file decides`,
+      );
     return end();
   }
   const missing = missingRoots(policy, policy, signatures, now);

@@ -81,6 +81,7 @@ function rules(root: string): [RegExp, string][] {
     [/\b20(?:2[5-9]|3\d)-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, "<date>"],
     [/(?<=-----BEGIN PUBLIC KEY-----(?:\n *|\\n))[\w+/=\s\\]+?(?=(?:\n *|\\n)-----END)/g, "<public key>"],
     [/\bpid \d+\b/g, "pid <pid>"],
+    [/\bjournal-[0-9a-f]{8}(?=\.waybill\.local)/g, "<journal>"],
     // What can be claimed depends on who runs the tests, and on how soon the process ended.
     [/^ {2}[✔◌] (\S+) +(?:kernel-observed|process-mutable|unobservable) .*$/gm, "  <claim> $1"],
   ];
