@@ -1,6 +1,5 @@
-import { asRegExp, known, lintIssuerRegExp, lintSubjectRegExp } from "../core/identity-regexp.ts";
-import { GITHUB, GITLAB, type IdentityProblem, lintUnmatchable } from "../core/identity-lint.ts";
-import { literalStart } from "../core/identity-pattern.ts";
+import { GITHUB, GITLAB, type IdentityProblem, lintIssuer, lintUnmatchable } from "../core/identity-lint.ts";
+import { issuerIn, lintIssuerRegExp, lintSubjectRegExp, starsAsRegExp } from "../core/identity-regexp.ts";
 import type { YamlDocument, YamlScalar } from "../formats/yaml-nodes.ts";
 
 /** The fields that name a signer, in policy-controller's and in Kyverno's policies. */
@@ -70,21 +69,62 @@ export function isComputed({ fields }: PolicyIdentity): boolean {
 /** What in an identity can never match, at most one problem a field. Nothing is run and nothing is fetched. */
 export function fieldProblems({ fields, wildcards }: PolicyIdentity): FieldProblem[] {
   const problems: FieldProblem[] = [];
+  const { issuer, subject, issuerRegExp, subjectRegExp } = fields;
+  const say = (field: IdentityField, problem: string, value?: string, instead = field) =>
+    problems.push({
+      field,
+      problem,
+      ...(value === undefined ? {} : { corrected: { field: instead, value } }),
+    });
   const wild = (text: string) => wildcards && /[*?]/.test(text);
-  const stated = fields.issuer?.value;
-  const issuer = stated !== undefined && wild(stated) ? undefined : stated;
-  const pattern = fields.issuerRegExp?.value;
-  if (pattern !== undefined) {
-    const told = lintIssuerRegExp(pattern);
-    if (told) problems.push({ field: "issuerRegExp", ...replaced("issuerRegExp", told) });
+  const plain = issuer && !wild(issuer.value) ? issuer.value : undefined;
+  const wrong = plain === undefined ? undefined : lintIssuer(plain);
+  if (wrong) say("issuer", wrong.problem, wrong.corrected.issuer);
+  const wrongRegExp = issuerRegExp && lintIssuerRegExp(issuerRegExp.value);
+  if (wrongRegExp) say("issuerRegExp", wrongRegExp.problem, wrongRegExp.corrected);
+  const meant =
+    wrong?.corrected.issuer ??
+    plain ??
+    (issuerRegExp && issuerIn(wrongRegExp?.corrected ?? issuerRegExp.value)) ??
+    claimant(subject?.value ?? subjectRegExp?.value);
+  const otherIssuer = (problem: string, corrected: string) =>
+    issuer || !issuerRegExp
+      ? say(issuer ? "issuer" : "subject", problem, corrected, "issuer")
+      : say("issuerRegExp", problem, starsAsRegExp(corrected));
+
+  for (const [field, scalar] of [
+    ["subject", subject],
+    ["subjectRegExp", subjectRegExp],
+  ] as const) {
+    if (!scalar) continue;
+    const { value } = scalar;
+    if (field === "subject" && !wild(value)) {
+      const told = exactProblem(value, meant);
+      if (told?.corrected?.issuer !== undefined) otherIssuer(told.problem, told.corrected.issuer);
+      else if (told?.corrected?.pattern !== undefined) {
+        const source = starsAsRegExp(told.corrected.pattern);
+        say(field, told.problem, lintSubjectRegExp(source, meant)?.corrected ?? source, "subjectRegExp");
+      } else if (told) say(field, told.problem, told.corrected?.subject);
+      continue;
+    }
+    const source = field === "subject" ? starsAsRegExp(value).replaceAll("\\?", ".") : value;
+    const told = lintSubjectRegExp(source, meant);
+    if (told?.issuer !== undefined) otherIssuer(told.problem, told.issuer);
+    else if (told) say(field, told.problem, told.corrected, "subjectRegExp");
   }
-  const subject = fields.subject?.value;
-  const about = issuer ?? (pattern === undefined ? undefined : known(pattern)) ?? claimed(subject, stated, pattern);
-  const exact: IdentityProblem[] =
-    subject === undefined || wild(subject)
-      ? lintUnmatchable({ ...(issuer === undefined ? {} : { issuer }) })
-          .filter(({ corrected }) => corrected?.issuer !== undefined && subject === undefined)
-          .concat(subject === undefined ? [] : lintWildcards(subject, about))
-      : lintUnmatchable({ subject, ...(about === undefined ? {} : { issuer: about }) });
-  return [...problems, ...tellExact(exact, fields, wildcards), ...tellSubjectRegExp(fields, about)];
+  return problems;
+}
+
+const CLAIM = /^\^?(?:repo:[^:/]+\/[^:]+:|project_path:[^:]+:)/;
+
+/** Whose claim a subject is, where no issuer says it. */
+function claimant(subject: string | undefined): string | undefined {
+  if (subject === undefined || !CLAIM.test(subject)) return undefined;
+  return subject.includes("project_path:") ? GITLAB : GITHUB;
+}
+
+/** The problem that says most: that a star is none of the claim's faults. */
+function exactProblem(subject: string, issuer: string | undefined): IdentityProblem | undefined {
+  const problems = lintUnmatchable({ subject, ...(issuer === undefined ? {} : { issuer }) });
+  return CLAIM.test(subject) ? problems.at(-1) : problems[0];
 }

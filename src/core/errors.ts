@@ -28,7 +28,7 @@ export const JOB_ERRORS = {
   "WB-STORE-001": "a file cannot be written",
   "WB-STORE-002": "the disk is full",
   "WB-STORE-003": "Waybill's own state is damaged",
-  "WB-STORE-004": "the journal is held by another writer",
+  "WB-STORE-004": "another process holds what this one needs",
   "WB-STORE-005": "there is no journal",
 } as const;
 

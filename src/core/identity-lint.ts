@@ -60,7 +60,9 @@ export function lintUnmatchable(identity: StatedIdentity): IdentityProblem[] {
 function neverMatching(identity: StatedIdentity): { issuer?: string; problems: IdentityProblem[] } {
   const name = identity.subject ?? identity.pattern ?? "";
   const problems: IdentityProblem[] = [];
-  const issuer = lintIssuer(identity.issuer, problems);
+  const wrong = identity.issuer === undefined ? undefined : lintIssuer(identity.issuer);
+  if (wrong) problems.push(wrong);
+  const issuer = wrong?.corrected.issuer ?? identity.issuer;
   if (name !== name.trim())
     problems.push({ problem: "it begins or ends with white space", corrected: named(identity, name.trim()) });
   const said = name.trim();
@@ -75,12 +77,9 @@ function neverMatching(identity: StatedIdentity): { issuer?: string; problems: I
   return issuer === undefined ? { problems } : { issuer, problems };
 }
 
-function lintIssuer(issuer: string | undefined, problems: IdentityProblem[]): string | undefined {
-  if (issuer === undefined) return undefined;
-  const say = (problem: string, corrected: string) => {
-    problems.push({ problem, corrected: { issuer: corrected } });
-    return corrected;
-  };
+/** Why an issuer's address is none that a certificate states, or undefined. */
+export function lintIssuer(issuer: string): { problem: string; corrected: { issuer: string } } | undefined {
+  const say = (problem: string, corrected: string) => ({ problem, corrected: { issuer: corrected } });
   const bare = issuer.replace(/\/+$/, "");
   const known = [GITHUB, GITLAB, ...PEOPLE];
   if (bare !== issuer && known.includes(bare))
@@ -89,7 +88,7 @@ function lintIssuer(issuer: string | undefined, problems: IdentityProblem[]): st
   if (bare === "https://github.com" || bare === "https://api.github.com")
     return say("this is not who issues the tokens of GitHub's workflows", GITHUB);
   const lower = known.find((one) => one !== issuer && one === issuer.toLowerCase());
-  return lower === undefined ? issuer : say("issuers are compared exactly, letters too", lower);
+  return lower === undefined ? undefined : say("issuers are compared exactly, letters too", lower);
 }
 
 /** `repo:ORG/REPO:ref:REF`, `repo:ORG/REPO:environment:NAME`: the `sub` claim of a workflow's token. */

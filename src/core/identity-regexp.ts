@@ -1,4 +1,4 @@
-import { GITHUB, GITLAB, type IdentityProblem, lintUnmatchable, PEOPLE } from "./identity-lint.ts";
+import { GITHUB, GITLAB, lintIssuer, PEOPLE } from "./identity-lint.ts";
 
 /** A regular expression of another tool's policy that no name can meet. `corrected` is the whole expression. */
 export interface RegExpProblem {
@@ -28,22 +28,23 @@ interface Literal {
  */
 export function lintIssuerRegExp(source: string): RegExpProblem | null {
   const literal = literalOf(source);
-  if (!literal?.whole || literal.text === "" || known(source) !== undefined) return null;
-  const { start, text } = literal;
-  if (!start && !text.includes("://")) return null;
-  const [told] = lintUnmatchable({ issuer: text, subject: "" }).filter((p) => p.corrected?.issuer !== undefined);
-  if (told?.corrected?.issuer === undefined) return null;
-  return { problem: told.problem, corrected: `^${escaped(told.corrected.issuer)}$` };
+  if (!literal?.whole || literal.text === "" || KNOWN.some((issuer) => meets(literal, issuer))) return null;
+  if (!literal.start && !literal.text.includes("://")) return null;
+  const told = lintIssuer(literal.text);
+  return told ? { problem: told.problem, corrected: `^${escaped(told.corrected.issuer)}$` } : null;
 }
 
-/** The known issuer that a literal expression matches. */
-export function known(source: string): string | undefined {
+/** The known issuer that an expression spells out, with or without its scheme. */
+export function issuerIn(source: string): string | undefined {
   const literal = literalOf(source);
-  if (!literal?.whole || literal.text === "") return undefined;
-  const { start, end, text } = literal;
-  return KNOWN.find((issuer) =>
-    start && end ? issuer === text : start ? issuer.startsWith(text) : end ? issuer.endsWith(text) : issuer.includes(text),
-  );
+  if (!literal?.whole) return undefined;
+  return KNOWN.find((issuer) => literal.text === issuer || literal.text === issuer.replace("https://", ""));
+}
+
+function meets({ start, end, text }: Literal, issuer: string): boolean {
+  if (start && end) return issuer === text;
+  if (start) return issuer.startsWith(text);
+  return end ? issuer.endsWith(text) : issuer.includes(text);
 }
 
 /** The same for subjects, of which an issuer's certificates have known forms; of other issuers nothing is said. */
@@ -116,11 +117,16 @@ function literalOf(source: string): Literal | null {
   return { start, end: false, text, whole: true };
 }
 
-/** A pattern of ours, or plain text, as an expression for all of a name. */
-export function asRegExp(pattern: string): string {
-  const body = pattern
-    .split(/(\*+)/)
-    .map((part, i) => (i % 2 === 0 ? escaped(part) : part.length > 1 ? ".*" : "[^/]*"));
+/**
+ * A name with stars as an expression for all of it. What stands before an `@` holds none: a branch may be called
+ * `x@refs/heads/main`.
+ */
+export function starsAsRegExp(name: string): string {
+  const parts = name.split(/\*+/);
+  const body = parts.map((part, i) => {
+    if (i === 0) return escaped(part);
+    return `${parts.slice(i).join("").includes("@") ? "[^@]*" : ".*"}${escaped(part)}`;
+  });
   return `^${body.join("")}$`;
 }
 
@@ -131,6 +137,3 @@ function escaped(text: string): string {
 function forgeOf(issuer: string): string {
   return issuer === GITHUB ? "https://github.com/" : "https://gitlab.com/";
 }
-
-/** So that both kinds of problem can be told alike. */
-export type { IdentityProblem };

@@ -104,7 +104,7 @@ function mirrorsOf(reference: ImageReference, access: RegistryAccess, plain: Rea
     .filter((word) => word !== "")
     .flatMap((word) => {
       const [host, address] = [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)];
-      if (!word.includes("=") || host === "" || !URL.canParse(address))
+      if (!word.includes("=") || host === "" || !/^https?:\/\//i.test(address) || !URL.canParse(address))
         throw new WaybillError("WB-INPUT-007", `${safeText(word.replace(/[^/=]*@/, "…@"))}: not a mirror`, {
           hint: "for example: docker.io=https://mirror.example",
         });
