@@ -30,9 +30,9 @@ const PURE = new Set(["core", "verify", "policy", "checks"]);
 const PURE_IMPORTS = new Set(["node:crypto", "zod", "yaml"]);
 const SRC = import.meta.dirname;
 
-const IMPORT = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)(["'])([\w@#./:-]+)\1/g;
+const IMPORT = /(?:\bfrom\s*|\b(?:import|getBuiltinModule)\s*\(\s*|\bimport\s+)(["'])([\w@#./:-]+)\1/g;
 
-/** Every module specifier of a source text: static, side-effect and dynamic imports, and re-exports. */
+/** Every module specifier of a source text: static, side-effect and dynamic imports, re-exports, built-in modules. */
 export function importsOf(text: string): string[] {
   const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
   return [...code.matchAll(IMPORT)].map((match) => match[2]!);
@@ -83,4 +83,5 @@ test("the rule sees upward, sideways, dynamic, side-effect and subpath imports",
     "./b.ts",
     "./c.ts",
   ]);
+  assert.deepEqual(importsOf('const { hash } = process.getBuiltinModule("node:crypto")'), ["node:crypto"]);
 });

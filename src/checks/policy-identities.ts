@@ -1,4 +1,5 @@
 import { GITHUB, GITLAB, type IdentityProblem, lintIssuer, lintUnmatchable } from "../core/identity-lint.ts";
+import { MAX_IDENTITY } from "../core/identity-pattern.ts";
 import { issuerIn, lintIssuerRegExp, lintSubjectRegExp, starsAsRegExp } from "../core/identity-regexp.ts";
 import type { YamlDocument, YamlScalar } from "../formats/yaml-nodes.ts";
 
@@ -26,44 +27,63 @@ export interface FieldProblem {
  * Policy and ClusterPolicy with `verifyImages`, and its ImageValidatingPolicy.
  */
 export function policiesOf({ scalars }: YamlDocument): PolicyIdentity[][] {
-  const versions = new Map<string, string>();
-  for (const { path, value } of scalars)
-    if (path.at(-1) === "apiVersion") versions.set(JSON.stringify(path.slice(0, -1)), value);
-  const roots = scalars.flatMap(({ path, value }) => {
-    const root = path.slice(0, -1);
-    const group = (versions.get(JSON.stringify(root)) ?? "").split("/")[0]!;
-    const isPolicy =
-      path.at(-1) === "kind" &&
-      (root.length === 0 || (root.length === 2 && root[0] === "items")) &&
-      ((/^(?:policy|cosigned)\.sigstore\.dev$/.test(group) && value === "ClusterImagePolicy") ||
-        (group === "kyverno.io" && /^(?:Cluster)?Policy$/.test(value)) ||
-        (group === "policies.kyverno.io" && /^(?:Namespaced)?ImageValidatingPolicy$/.test(value)));
-    return isPolicy ? [{ root, wildcards: group === "kyverno.io" }] : [];
-  });
-  return roots.flatMap(({ root, wildcards }) => {
-    const inside = scalars.filter(
-      ({ path }) => root.every((key, i) => path[i] === key) && path[root.length] === "spec",
-    );
-    if (wildcards && !inside.some(({ path }) => path.includes("verifyImages"))) return [];
-    const found = new Map<string, PolicyIdentity>();
-    for (const scalar of inside) {
-      const { path } = scalar;
-      const field = FIELDS.find((name) => name === path.at(-1));
-      // Before `attestors`, Kyverno had issuer and subject in the members of `verifyImages` themselves.
-      const named = path.includes("keyless") || (wildcards && path.at(-3) === "verifyImages");
-      if (!field || !named || scalar.value === "") continue;
-      const key = JSON.stringify(path.slice(0, -1));
-      const identity = found.get(key) ?? { fields: {}, wildcards };
-      identity.fields[field] = scalar;
-      found.set(key, identity);
-    }
-    return [[...found.values()]];
-  });
+  const objects = new Map<string, { version: string; kind: string; verifies: boolean }>();
+  const objectOf = (path: YamlScalar["path"]) => {
+    const key = path[0] === "items" ? `items ${path[1]}` : "";
+    const known = objects.get(key) ?? { version: "", kind: "", verifies: false };
+    objects.set(key, known);
+    return known;
+  };
+  const identities = new Map<string, PolicyIdentity & { object: object }>();
+  for (const scalar of scalars) {
+    const { path, value } = scalar;
+    const object = objectOf(path);
+    const inside = path[0] === "items" ? path.slice(2) : path;
+    if (inside.length === 1 && inside[0] === "apiVersion") object.version = value;
+    if (inside.length === 1 && inside[0] === "kind") object.kind = value;
+    if (inside[0] !== "spec") continue;
+    if (inside[3] === "verifyImages") object.verifies = true;
+    const field = FIELDS.find((name) => name === path.at(-1));
+    // Before `attestors`, Kyverno had issuer and subject in the members of `verifyImages` themselves.
+    if (!field || value === "" || !(path.includes("keyless") || path.at(-3) === "verifyImages")) continue;
+    const key = JSON.stringify(path.slice(0, -1));
+    const identity = identities.get(key) ?? { fields: {}, wildcards: false, object };
+    identity.fields[field] = scalar;
+    identities.set(key, identity);
+  }
+  const policies = new Map<object, PolicyIdentity[]>();
+  for (const object of objects.values()) if (isPolicy(object)) policies.set(object, []);
+  for (const { fields, object } of identities.values()) {
+    const wildcards = (object as { version: string }).version.startsWith("kyverno.io/");
+    policies.get(object)?.push({ fields, wildcards });
+  }
+  return [...policies.values()];
 }
 
-/** True where a value is put in by a template or when the policy is deployed. */
-export function isComputed({ fields }: PolicyIdentity): boolean {
-  return FIELDS.some((field) => /\{\{|\$\{|\$\(/.test(fields[field]?.value ?? ""));
+function isPolicy({
+  version,
+  kind,
+  verifies,
+}: {
+  version: string;
+  kind: string;
+  verifies: boolean;
+}): boolean {
+  const group = version.split("/")[0];
+  if (group === "policy.sigstore.dev" || group === "cosigned.sigstore.dev")
+    return kind === "ClusterImagePolicy";
+  if (group === "kyverno.io") return verifies && /^(?:Cluster)?Policy$/.test(kind);
+  return group === "policies.kyverno.io" && /^(?:Namespaced)?ImageValidatingPolicy$/.test(kind);
+}
+
+/** Why an identity cannot be judged: it is put in by a template or later, or it is longer than any; or undefined. */
+export function unjudgeable({ fields }: PolicyIdentity): string | undefined {
+  const values = FIELDS.map((field) => fields[field]?.value ?? "");
+  if (values.some((value) => /\{\{|\$\{|\$\(/.test(value)))
+    return "an identity that is put in when it is deployed";
+  return values.some((value) => value.length > MAX_IDENTITY)
+    ? "an identity of over 1,024 characters"
+    : undefined;
 }
 
 /** What in an identity can never match, at most one problem a field. Nothing is run and nothing is fetched. */

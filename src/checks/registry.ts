@@ -7,8 +7,10 @@ import { mutableGit } from "./mutable-git.ts";
 import { mutableImage } from "./mutable-image.ts";
 import { mutableLaunch } from "./mutable-launch.ts";
 import { secretInManifest } from "./secret-in-manifest.ts";
+import { signedTag } from "./signed-tag.ts";
 import { unclaimedFile } from "./unclaimed-file.ts";
 import { unhashedDependency } from "./unhashed-dependency.ts";
+import { unmatchablePolicy } from "./unmatchable-policy.ts";
 import { unpinnedDependency } from "./unpinned-dependency.ts";
 import { unpinnedOrigin } from "./unpinned-origin.ts";
 import { untrackedLock } from "./untracked-lock.ts";
@@ -19,6 +21,7 @@ export const CHECKS: readonly Check[] = [
   untrackedLock,
   modelDownload,
   mutableImage,
+  signedTag,
   mutableLaunch,
   mutableGit,
   escapingPath,
@@ -28,4 +31,5 @@ export const CHECKS: readonly Check[] = [
   unhashedDependency,
   inheritedLoader,
   secretInManifest,
+  unmatchablePolicy,
 ];

@@ -1,7 +1,7 @@
 import type { Finding, Rule } from "../core/finding.ts";
 import type { Check, FolderFacts } from "./check.ts";
 import { conclude, count, placeIn, quote } from "./places.ts";
-import { fieldProblems, isComputed, policiesOf } from "./policy-identities.ts";
+import { fieldProblems, policiesOf, unjudgeable } from "./policy-identities.ts";
 import { textKind, unreadOf } from "./scanned-texts.ts";
 import { documentsOf } from "./snippets.ts";
 
@@ -35,10 +35,11 @@ function run(facts: FolderFacts) {
       policies += 1;
       for (const identity of identities) {
         total += 1;
-        if (isComputed(identity)) {
+        const reason = unjudgeable(identity);
+        if (reason !== undefined) {
           const first = Object.values(identity.fields)[0]!;
           const { line } = placeIn(file, first.start, 1);
-          unjudged.push(`${quote(file.path)}:${line}: an identity that is put in when it is deployed`);
+          unjudged.push(`${quote(file.path)}:${line}: ${reason}`);
           continue;
         }
         const problems = fieldProblems(identity);
@@ -55,7 +56,7 @@ function run(facts: FolderFacts) {
             expected: quote(instead ?? "an identity as the certificate states it", 400),
             found: quote(`${field}: ${value}`, 400),
             why: rule.why,
-            fix: instead === undefined ? rule.fix : `write: ${quote(instead, 400)}`,
+            fix: instead === undefined ? rule.fix : `write: ${quote(instead, 400)}${capitals(instead)}`,
           });
         }
       }
@@ -71,6 +72,10 @@ function run(facts: FolderFacts) {
 /** A value as YAML; a regular expression is kept readable in single quotes. */
 function yamlText(value: string): string {
   return value.includes("\\") ? `'${value.replaceAll("'", "''")}'` : JSON.stringify(value);
+}
+
+function capitals(text: string): string {
+  return /\b(?:FILE|ORG|REPO)\b/.test(text) ? "   with your own for what stands in capitals" : "";
 }
 
 /** WB-CLUSTER-010. */

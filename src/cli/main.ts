@@ -58,7 +58,7 @@ async function report(error: unknown, io: Io, json: boolean): Promise<number> {
       io.out(
         `${JSON.stringify({ error: { code: error.code, message: error.message, hint: error.hint } }, null, 2)}\n`,
       );
-    else io.err((await import("./render/error.ts")).renderError(error, io.paint));
+    else io.err((await import("./render/error.ts")).renderError(error, io));
     return error.code === "WB-INPUT-007" ? EXIT.usage : EXIT.jobFailed;
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

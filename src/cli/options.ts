@@ -35,7 +35,7 @@ export function wholeNumber(
     "WB-INPUT-007",
     `--${name} ${safeText(String(value))}: not a number from ${least} to ${most}`,
     {
-      hint: `give --${name} a whole number`,
+      hint: `give --${name} a whole number in these bounds`,
     },
   );
 }

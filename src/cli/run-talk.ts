@@ -60,7 +60,7 @@ export function textTalk(io: Io): RunTalk {
       else io.err(`refused: interrupted by ${outcome.signal} before the start\n`);
     },
     failed(error) {
-      io.err(renderError(error, io.paint));
+      io.err(renderError(error, io));
       notStarted();
     },
   };

@@ -1,3 +1,4 @@
+import { isAbsolute, relative } from "node:path";
 import { safeText } from "../core/safe-text.ts";
 import type { ChangedTrust } from "../flows/trust-save.ts";
 import type { Io } from "./io.ts";
@@ -11,8 +12,14 @@ export function tellChange({ before, after, kept }: ChangedTrust, format: string
     io.out(`${JSON.stringify(answer, null, 2)}\n`);
   } else {
     io.out(`wrote  ${safeText(file)}  version ${after.version}  ${digest}\n`);
-    if (kept !== undefined) io.out(`kept   ${safeText(kept)}\n`);
+    if (kept !== undefined) io.out(`kept   ${safeText(near(kept, io.cwd))}\n`);
   }
   if (before.roots ?? after.roots)
     io.err(`next: its roots run waybill trust sign --trust ${safeText(file)}; until then doors refuse it\n`);
+}
+
+/** A path as one would type it here: relative to the working folder where it lies below it. */
+export function near(path: string, cwd: string): string {
+  const short = relative(cwd, path);
+  return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
 }

@@ -5,6 +5,7 @@ import { parseTimestamp } from "../evidence/timestamp.ts";
 import type { EntryIdentity } from "../flows/trust-edit.ts";
 import type { Arguments } from "./command.ts";
 import type { Io } from "./io.ts";
+import { renderError } from "./render/error.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -40,7 +41,7 @@ export function readIdentity(options: Arguments["options"]): EntryIdentity | und
   if (identity === undefined && pattern === undefined) {
     if (issuer === undefined) return undefined;
     throw new WaybillError("WB-INPUT-007", "--issuer needs --identity or --identity-pattern", {
-      hint: "an issuer alone would trust everyone whom it knows",
+      hint: "name the signer too: an issuer alone would trust everyone whom it knows",
     });
   }
   if (identity !== undefined && pattern !== undefined)
@@ -90,7 +91,6 @@ export function lintFindings(identities: readonly EntryIdentity[]): LintFinding[
 /** Says on standard error what is wrong with identities; gives how many problems there are. */
 export function showLint(identities: readonly EntryIdentity[], io: Io): number {
   const findings = lintFindings(identities);
-  for (const { code, message, fix } of findings)
-    io.err(`${io.paint("yellow", `note[${code}]`)}: ${safeText(message)}\n fix  ${safeText(fix)}\n`);
+  for (const { code, message, fix } of findings) io.err(renderError({ code, message, hint: fix }, io, "note"));
   return findings.length;
 }

@@ -1,4 +1,5 @@
-import { hash } from "node:crypto";
+// Not `import`, which would load WebCrypto too: this is on the path of a program that must start fast.
+const { hash } = process.getBuiltinModule("node:crypto");
 
 /** SHA-256 in lower-case hexadecimal, 64 characters. */
 export type Hex = string;

@@ -58,7 +58,27 @@ export function editTrust(
 ): EditedTrust {
   const before = parseTrust(text, file);
   const version = amend ? before.version : before.version + 1;
-  return { before, after: parseTrust(changed(before, changes, version), file) };
+  return { before, after: parseChanged(changed(before, changes, version), file) };
+}
+
+/** Reads what a change has made. Nobody has that text, so its lines are no places to look at. */
+function parseChanged(text: string, file: string): Trust {
+  try {
+    return parseTrust(text, file);
+  } catch (cause) {
+    if (!(cause instanceof WaybillError) || cause.code !== "WB-INPUT-006") throw cause;
+    const lines = cause.message.split("\n").map((line) => line.slice(placeLength(line, file)));
+    throw new WaybillError(cause.code, `${file} would not be a trust policy: ${lines.join("\n")}`, {
+      hint: "nothing was written; docs/formats/trust.md says what a policy holds",
+      cause,
+    });
+  }
+}
+
+/** How long `FILE:LINE:COLUMN: ` is at the beginning of a line. */
+function placeLength(line: string, file: string): number {
+  if (!line.startsWith(`${file}:`)) return 0;
+  return file.length + (/^:\d+:\d+: /.exec(line.slice(file.length))?.[0].length ?? 0);
 }
 
 /** A new policy's text with changes made to it; its version stays. Throws as `editTrust`. */

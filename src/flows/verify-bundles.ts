@@ -258,5 +258,11 @@ function loadArtifact(artifact: BundlesRequest["artifact"]): LazyArtifact | unde
 
 /** A public key out of a PEM file. @throws WaybillError WB-INPUT-001..004, WB-INPUT-016 */
 export function loadVerifyKey(file: string): KeyObject {
-  return importPublicKey(readTextBounded(file, 1 << 16, { follow: true }));
+  const text = readTextBounded(file, 1 << 16, { follow: true });
+  try {
+    return importPublicKey(text);
+  } catch (cause) {
+    if (!(cause instanceof WaybillError)) throw cause;
+    throw new WaybillError(cause.code, `${safeText(file)}: ${cause.message}`, { hint: cause.hint, cause });
+  }
 }

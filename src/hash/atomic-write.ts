@@ -86,6 +86,11 @@ function removeQuietly(temp: string): void {
   } catch {}
 }
 
+/** What the system said, without the name of the temporary file. */
+function reason(cause: NodeJS.ErrnoException): string {
+  return cause.message.replace(/, \w+ '[^']*'(?: -> '[^']*')?$/, "");
+}
+
 function writeError(path: string, cause: NodeJS.ErrnoException): WaybillError {
   if (cause.code === "EEXIST")
     return new WaybillError("WB-INPUT-010", `${path} exists already`, {
@@ -97,7 +102,7 @@ function writeError(path: string, cause: NodeJS.ErrnoException): WaybillError {
       hint: "free some space and run the command again; nothing was changed",
       cause,
     });
-  return new WaybillError("WB-STORE-001", `cannot write ${path}: ${cause.message}`, {
+  return new WaybillError("WB-STORE-001", `cannot write ${path}: ${reason(cause)}`, {
     hint: `check that ${dirname(path)} exists and that you may write there`,
     cause,
   });

@@ -70,7 +70,10 @@ export class DurableFolder {
     const made = mkdirSync(folder, { recursive: true });
     toSync.add(folder);
     if (made === undefined && this.#settled.has(folder)) return;
-    for (let at = folder; at.length > this.root.length; at = dirname(at)) toSync.add(dirname(at));
+    for (let at = dirname(folder); at.length >= this.root.length; at = dirname(at)) {
+      toSync.add(at);
+      if (this.#settled.has(at)) return;
+    }
   }
 }
 

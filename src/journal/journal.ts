@@ -248,9 +248,10 @@ export class Journal {
       const batch = this.#take();
       try {
         const indexes = await this.#sequencer.locked(() => this.#commit(batch));
-        // A transaction of its own: only what is committed is signed.
-        const checkpoint = await this.#sequencer.locked(() =>
-          publish(this.#files, this.#sequencer, this.#key),
+        // A transaction of its own: only what is committed is signed. It notes no more than what the files say.
+        const checkpoint = await this.#sequencer.locked(
+          () => publish(this.#files, this.#sequencer, this.#key),
+          { mayBeLost: true },
         );
         batch.forEach((item, i) => {
           item.resolve({ ...indexes[i]!, checkpoint });

@@ -1,4 +1,4 @@
-import { hash, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { type Hex, sha256 } from "../core/digest.ts";
 import { type ParsedBundle, signedBytes } from "./bundle.ts";
 import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
@@ -6,6 +6,9 @@ import type { Established } from "./established.ts";
 import type { PrehashVerifier } from "./prehash.ts";
 import { isSubject, readSubjects } from "./statement-subjects.ts";
 import { verifySignature } from "./verify-signature.ts";
+
+// Not `import`, which would load WebCrypto too: this is on the path of a program that must start fast.
+const { hash } = process.getBuiltinModule("node:crypto");
 
 // What needs no authority: the signature itself and what it is about. Apart from `verify-bundle.ts` so that a
 // program which trusts a key and nothing else loads nothing else.

@@ -1,5 +1,8 @@
-import { type KeyObject, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { type Curve, curveOf } from "./keys.ts";
+
+// Not `import`, which would load WebCrypto too: this is on the path of a program that must start fast.
+const { sign } = process.getBuiltinModule("node:crypto");
 
 /** Payload type of every statement that Waybill signs or reads (in-toto Attestation Framework, envelope layer). */
 export const IN_TOTO_PAYLOAD = "application/vnd.in-toto+json";

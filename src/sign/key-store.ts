@@ -15,14 +15,8 @@ import type { Hex } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
 import { MANIFEST_FILE } from "../core/manifest.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
-import {
-  exportPrivateKey,
-  generateKeyPair,
-  importPrivateKey,
-  importPublicKey,
-  keyId,
-  publicKeyPem,
-} from "./keys.ts";
+import { exportPrivateKey } from "./key-export.ts";
+import { generateKeyPair, importPrivateKey, importPublicKey, keyId, publicKeyPem } from "./keys.ts";
 
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?$/;
 const MAX_KEY_BYTES = 16_384;

@@ -3,10 +3,10 @@ import { execFileSync } from "node:child_process";
 import { createHash, ECDH, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { exportPrivateKey } from "./key-export.ts";
 import {
   cosignHint,
   curveOf,
-  exportPrivateKey,
   generateKeyPair,
   importPrivateKey,
   importPublicKey,

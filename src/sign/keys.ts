@@ -1,7 +1,9 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { type Hex, isHex, sha256 } from "../core/digest.ts";
 import { WaybillError } from "../core/errors.ts";
-import { encryptPkcs8 } from "./pbes2.ts";
+
+// Not `import`, which would load WebCrypto too: this is on the path of a program that must start fast.
+const { createPrivateKey, createPublicKey, generateKeyPairSync } = process.getBuiltinModule("node:crypto");
 
 /** The curves whose keys are accepted: what cosign and OMS can check. */
 export type Curve = "P-256" | "P-384" | "P-521";
@@ -108,17 +110,6 @@ export function importPublicKey(pem: string): KeyObject {
 }
 
 /**
- * A private key as encrypted PKCS#8 PEM (RFC 5958 §3; PBES2 of RFC 8018 with aes-256-cbc).
- *
- * @throws WaybillError WB-INPUT-008 for an empty passphrase
- */
-export function exportPrivateKey(privateKey: KeyObject, passphrase: string): string {
-  curveOf(privateKey);
-  if (passphrase === "") throw noPassphrase();
-  return encryptPkcs8(privateKey.export({ type: "pkcs8", format: "der" }), passphrase);
-}
-
-/**
  * Opens an encrypted PKCS#8 PEM.
  *
  * @throws WaybillError WB-INPUT-016 not such a PEM or not an accepted key, WB-INPUT-008 empty passphrase,
@@ -141,7 +132,8 @@ export function importPrivateKey(pem: string, passphrase: string): KeyObject {
   return key;
 }
 
-function noPassphrase(): WaybillError {
+/** The error of an empty passphrase. */
+export function noPassphrase(): WaybillError {
   return new WaybillError("WB-INPUT-008", "the key needs a passphrase and none was given", {
     hint: "private keys are stored encrypted only",
   });

@@ -1,5 +1,8 @@
-import { type KeyObject, verify } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { hashOf } from "./dsse.ts";
+
+// Not `import`, which would load WebCrypto too: this is on the path of a program that must start fast.
+const { verify } = process.getBuiltinModule("node:crypto");
 
 /**
  * Verifies a signature over bytes by a key of any kind that Sigstore knows: ECDSA with the hash of the curve,

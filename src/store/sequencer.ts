@@ -53,7 +53,7 @@ export const LOCK_TIMEOUT_MS = 30_000;
 
 /**
  * Decides the order of a journal's entries: the only place where two writers meet. All of its state is in one
- * SQLite database in WAL mode with synchronous=FULL; whoever is inside of `locked` is the only writer, in this
+ * SQLite database in WAL mode with synchronous=FULL (unless a transaction may be lost); whoever is inside of `locked` is the only writer, in this
  * process and in every other one, until its transaction ends or its process does. The lock cannot be taken from a
  * process that is merely stopped.
  *
@@ -91,15 +91,18 @@ export class Sequencer {
   /**
    * Runs `work` as the only writer, in one transaction: committed when it ends, taken back when it throws.
    *
+   * @param options `mayBeLost`: a power cut may take the transaction back until the next one that is durable; only for
+   *   what can be found out again. It saves an fsync
    * @throws WaybillError WB-STORE-004 no turn within the time limit, WB-STORE-001 to -003, and what `work` throws
    */
-  locked<T>(work: () => T | Promise<T>): Promise<T> {
-    const mine = this.#turn.then(() => this.#transaction(work));
+  locked<T>(work: () => T | Promise<T>, options: { mayBeLost?: boolean } = {}): Promise<T> {
+    const mine = this.#turn.then(() => this.#transaction(work, options.mayBeLost === true));
     this.#turn = mine.catch(() => {});
     return mine;
   }
 
-  async #transaction<T>(work: () => T | Promise<T>): Promise<T> {
+  async #transaction<T>(work: () => T | Promise<T>, mayBeLost: boolean): Promise<T> {
+    this.#attempt(() => this.#db.exec(`PRAGMA synchronous = ${mayBeLost ? "NORMAL" : "FULL"}`));
     await this.#begin();
     let result: T;
     try {

@@ -121,7 +121,7 @@ test("every folder is a fixture with its expectation and something to look at", 
 
 test("every check that a seed's snippet needs decides a fixture", () => {
   const decided = named.flatMap((name) => readExpected(join(import.meta.dirname, name)).checks);
-  for (const code of ["WB-MODEL-011", "WB-DEPS-011", "WB-CI-010"])
+  for (const code of ["WB-MODEL-011", "WB-DEPS-011", "WB-CI-010", "WB-IMAGE-011", "WB-CLUSTER-010"])
     assert.ok(
       decided.some((check) => check.code === code && check.status === "fail"),
       `${code} fails nowhere`,

@@ -1,12 +1,16 @@
 import type { Json } from "../../core/canonical-json.ts";
 import { WaybillError } from "../../core/errors.ts";
+import { parseVerifierKey } from "../../core/note.ts";
+import { safeText } from "../../core/safe-text.ts";
 import { parseStrictJson } from "../../core/strict-json.ts";
 import { waybillHome } from "../../flows/home.ts";
 import type { TrustChange } from "../../flows/trust-edit.ts";
 import { changeTrust } from "../../flows/trust-save.ts";
+import { loadVerifyKey } from "../../flows/verify-bundles.ts";
 import { readTextBounded } from "../../hash/read-file.ts";
 import { loadPublicKey } from "../../sign/key-store.ts";
 import { publicKeyPem } from "../../sign/keys.ts";
+import { parseTrustedRoot } from "../../sign/trusted-root.ts";
 import type { Arguments, Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
@@ -24,7 +28,9 @@ export const run: Run = async ({ options }, io) => {
   if (options.days !== undefined)
     changes.push({ expires: inDays(io.now(), wholeNumber("days", options.days, 1, 3650)) });
   if (changes.length === 0)
-    throw new WaybillError("WB-INPUT-007", "nothing to add", { hint: "waybill trust add --help" });
+    throw new WaybillError("WB-INPUT-007", "nothing to add", {
+      hint: "--principal NAME with a signer or a right, --trusted-root, --witness or --days: --help has them all",
+    });
   tellChange(
     changeTrust(named, () => changes),
     String(options.format),
@@ -47,12 +53,19 @@ async function materialChanges(options: Arguments["options"]): Promise<TrustChan
   for (const option of ["trusted-root", "journal"] as const) {
     const file = options[option];
     if (file === undefined) continue;
-    const root = parseStrictJsonFile(String(file));
+    const root = readRoot(String(file));
     const name = option === "journal" ? "journal" : String(options["root-name"] ?? "private");
     changes.push({ add: "trusted-root", name, root });
   }
-  if (options.witness !== undefined)
-    changes.push({ add: "witness", key: String(options.witness), ...count("witness-threshold") });
+  if (options.witness !== undefined) {
+    const key = String(options.witness);
+    const verifier = parseVerifierKey(key);
+    if ("problem" in verifier)
+      throw new WaybillError("WB-INPUT-007", `--witness ${safeText(key)}: ${verifier.problem}`, {
+        hint: "`waybill witness` prints its verifier key",
+      });
+    changes.push({ add: "witness", key, ...count("witness-threshold") });
+  }
   return changes;
 }
 
@@ -70,7 +83,7 @@ function principalChanges(options: Arguments["options"], io: Io): TrustChange[] 
   if (options.principal === undefined) {
     if (!wanted && !identity && options.root !== true) return [];
     throw new WaybillError("WB-INPUT-007", "--principal NAME says whose it is", {
-      hint: "a new name makes a new principal",
+      hint: "--principal with a name of the policy, or a new one",
     });
   }
   const principal = principalName(options.principal);
@@ -81,7 +94,7 @@ function principalChanges(options: Arguments["options"], io: Io): TrustChange[] 
       : [publicKeyPem(loadPublicKey(waybillHome(io.env), String(options.key)).publicKey)]),
     ...(options["public-key"] === undefined
       ? []
-      : [readTextBounded(String(options["public-key"]), 16_384, { follow: true })]),
+      : [publicKeyPem(loadVerifyKey(String(options["public-key"])))]),
   ];
   for (const publicKey of pems) changes.push({ add: "key", principal, publicKey, window });
   if (identity) changes.push({ add: "identity", principal, identity, window });
@@ -101,16 +114,19 @@ function principalChanges(options: Arguments["options"], io: Io): TrustChange[] 
   return changes;
 }
 
-function parseStrictJsonFile(file: string): Json {
+function readRoot(file: string): Json {
   const text = readTextBounded(file, MAX_ROOT_BYTES, { follow: true });
+  const hint = "a trusted_root.json, as `cosign trusted-root create` or `waybill journal init` writes it";
+  let root: Json;
   try {
-    return parseStrictJson(text, { maxBytes: MAX_ROOT_BYTES, maxDepth: 32 });
+    root = parseStrictJson(text, { maxBytes: MAX_ROOT_BYTES, maxDepth: 32 });
   } catch (cause) {
-    throw new WaybillError("WB-INPUT-005", `${file} is not JSON: ${(cause as Error).message}`, {
-      hint: "a trusted_root.json, as cosign trusted-root create writes it",
-      cause,
-    });
+    const { message } = cause as Error;
+    throw new WaybillError("WB-INPUT-005", `${safeText(file)} is not JSON: ${message}`, { hint, cause });
   }
+  const parsed = parseTrustedRoot(root);
+  if (!("problem" in parsed)) return root;
+  throw new WaybillError("WB-INPUT-006", `${safeText(file)} is not a trusted root: ${parsed.problem}`, { hint });
 }
 
 function keep<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {

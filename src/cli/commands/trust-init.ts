@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { WaybillError } from "../../core/errors.ts";
+import { safeText } from "../../core/safe-text.ts";
 import { waybillHome } from "../../flows/home.ts";
 import { completeTrust, type TrustChange } from "../../flows/trust-edit.ts";
 import { liesWithAgent } from "../../flows/trust-save.ts";
+import { loadVerifyKey } from "../../flows/verify-bundles.ts";
 import { writeFileAtomic } from "../../hash/atomic-write.ts";
-import { readTextBounded } from "../../hash/read-file.ts";
 import { loadPublicKey } from "../../sign/key-store.ts";
 import { publicKeyPem } from "../../sign/keys.ts";
 import { trustTemplate } from "../../verify/trust-template.ts";
@@ -20,7 +21,7 @@ export const run: Run = async ({ options }, io) => {
   const identity = readIdentity(options);
   const publicKey =
     options["public-key"] !== undefined
-      ? readTextBounded(String(options["public-key"]), 16_384, { follow: true })
+      ? publicKeyPem(loadVerifyKey(String(options["public-key"])))
       : options.key !== undefined || identity === undefined
         ? publicKeyPem(loadPublicKey(waybillHome(io.env), String(options.key ?? "default")).publicKey)
         : undefined;
@@ -37,16 +38,16 @@ export const run: Run = async ({ options }, io) => {
     expires: inDays(io.now(), wholeNumber("days", options.days, 1, 3650)),
     ...(options.agents === undefined ? {} : { agents: splitList(String(options.agents)) }),
   });
-  const { source } = completeTrust(template, changes);
+  const { source, digest } = completeTrust(template, changes);
   if (options.out === undefined) io.out(source.text);
   else {
     const file = resolve(io.cwd, String(options.out));
     if (existsSync(file))
-      throw new WaybillError("WB-INPUT-010", `${file} exists already`, {
-        hint: "waybill trust add --trust FILE adds to a policy that exists",
+      throw new WaybillError("WB-INPUT-010", `${String(options.out)} exists already`, {
+        hint: `waybill trust add --trust ${String(options.out)} adds to it`,
       });
     writeFileAtomic(file, source.text, { exclusive: true });
-    io.out(`wrote ${String(options.out)}  version 1, principal ${principal}\n`);
+    io.out(`wrote  ${safeText(String(options.out))}  version 1  sha256:${digest}\n`);
     if (liesWithAgent(file))
       io.err("note: it lies in an agent's folder, where it is self-asserted: keep it elsewhere\n");
     if (options.roots === true) io.err(`next: waybill trust sign --trust ${String(options.out)}\n`);

@@ -3,6 +3,8 @@ import { planTrust } from "../../flows/trust-plan.ts";
 import { openTrust } from "../../flows/trust-save.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { renderError } from "../render/error.ts";
+import { wrap } from "../render/finding.ts";
 
 /** `waybill trust plan`: what would stop and what would start to verify under another policy. */
 export const run: Run = ({ options, positionals }, io) => {
@@ -16,7 +18,7 @@ export const run: Run = ({ options, positionals }, io) => {
     return Promise.resolve(code);
   }
   for (const { code: name, message, fix } of plan.refused)
-    io.out(`${io.paint("red", `error[${name}]`)}: ${safeText(message)}\n fix  ${safeText(fix)}\n`);
+    io.out(`${renderError({ code: name, message, hint: fix }, io)}\n`);
   for (const { files, claim, before, after, change } of plan.statements) {
     const colour = change === "stops" ? "red" : change === "starts" ? "green" : "dim";
     const about = `${claim.evidence}${claim.agent ? ` of ${claim.agent}` : ""}${claim.target ? ` at ${claim.target}` : ""}`;
@@ -25,12 +27,17 @@ export const run: Run = ({ options, positionals }, io) => {
     );
     const why = after ?? before;
     if (why !== null)
-      io.out(`        ${change === "starts" ? "did not count" : "does not count"}: ${safeText(why)}\n`);
+      for (const line of wrap(
+        `${change === "starts" ? "did not count" : "does not count"}: ${safeText(why)}`,
+        io.width - 8,
+        "",
+      ))
+        io.out(`        ${line}\n`);
   }
   for (const { file, problem } of plan.unread) io.err(`not read  ${safeText(file)}: ${safeText(problem)}\n`);
   const count = (change: string) => plan.statements.filter((s) => s.change === change).length;
   io.out(
-    `${plan.refused.length > 0 ? "doors would refuse the new policy; " : ""}${count("stops")} would stop, ${count("starts")} would start, ${count("same")} stay as they are\n`,
+    `${plan.refused.length > 0 ? "doors would refuse the new policy; " : ""}${count("stops")} would stop, ${count("starts")} would start, ${count("same")} would stay\n`,
   );
   return Promise.resolve(code);
 };

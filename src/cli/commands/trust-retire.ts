@@ -1,15 +1,16 @@
 import type { Json } from "../../core/canonical-json.ts";
 import { isHex } from "../../core/digest.ts";
 import { WaybillError } from "../../core/errors.ts";
+import { safeText } from "../../core/safe-text.ts";
 import { waybillHome } from "../../flows/home.ts";
 import type { TrustChange } from "../../flows/trust-edit.ts";
 import { changeTrust } from "../../flows/trust-save.ts";
-import { loadPublicKey } from "../../sign/key-store.ts";
+import { listKeys, loadPublicKey } from "../../sign/key-store.ts";
 import type { Trust } from "../../verify/trust.ts";
 import type { Arguments, Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
-import { tellChange } from "../trust-change.ts";
+import { near, tellChange } from "../trust-change.ts";
 import { instantOption, readIdentity } from "../trust-options.ts";
 
 /** `waybill trust retire`: a key or identity that is lost, stolen (`--reason`) or merely at its end (`--until`). */
@@ -19,7 +20,7 @@ export const run: Run = async ({ options }, io) => {
   tellChange(changed, String(options.format), io);
   const { kept } = changed;
   if (kept !== undefined)
-    io.err(`      what stops verifying: waybill trust plan ${named} --trust ${kept} AGENT\n`);
+    io.err(`next: what stops verifying: waybill trust plan ${named} AGENT --trust ${near(kept, io.cwd)}\n`);
   return Promise.resolve(EXIT.allowed);
 };
 
@@ -30,7 +31,7 @@ function retirement(options: Arguments["options"], policy: Trust, io: Io): Trust
   const key = options.key === undefined ? undefined : keyIdFor(String(options.key), policy, io);
   if ((key === undefined) === (identity === undefined))
     throw new WaybillError("WB-INPUT-007", "either --key or --identity says what is retired", {
-      hint: "waybill trust show lists both",
+      hint: "one of the two; waybill trust show lists what the policy names",
     });
   if (until !== undefined) {
     if (since !== undefined || options.reason !== undefined)
@@ -67,5 +68,9 @@ function keyIdFor(text: string, policy: Trust, io: Io): string {
     const found = policy.keys.filter(({ keyId }) => keyId.startsWith(text));
     if (found.length === 1) return found[0]!.keyId;
   }
-  return loadPublicKey(waybillHome(io.env), text).keyId;
+  const home = waybillHome(io.env);
+  if (listKeys(home).includes(text)) return loadPublicKey(home, text).keyId;
+  throw new WaybillError("WB-INPUT-001", `${safeText(text)} is no key of the policy, and no name of yours`, {
+    hint: "waybill trust show lists the policy's keys, waybill keys show your own",
+  });
 }

@@ -8,6 +8,7 @@ import { trustVersion } from "../../verify/trust-version.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
+import { renderError } from "../render/error.ts";
 import { type LintFinding, lintFindings } from "../trust-options.ts";
 
 /** `waybill trust show`: who may sign what, until when, and whether this machine's doors would take it over. */
@@ -131,11 +132,12 @@ function show(policy: Trust, findings: readonly Shown[], io: Io): void {
     }
   }
   line("may sign");
+  const wide = Math.max(...told.rules.map(({ evidence }) => evidence.length));
   for (const rule of told.rules) {
     const where = rule.targets.includes("*") ? "" : ` at ${rule.targets.join(", ")}`;
     const agents = rule.agents.includes("*") ? "every agent" : rule.agents.join(", ");
     line(
-      `  ${rule.evidence}  ${agents}${where}: ${rule.threshold} of ${rule.principals.join(", ") || "no one"}`,
+      `  ${rule.evidence.padEnd(wide)}  ${agents}${where}: ${rule.threshold} of ${rule.principals.join(", ") || "no one"}`,
     );
   }
   line(
@@ -145,7 +147,7 @@ function show(policy: Trust, findings: readonly Shown[], io: Io): void {
   );
   for (const root of told.trustedRoots)
     line(
-      `trusted root ${root.name}: ${root.certificateAuthorities} certificate authorities, ${root.logs} logs, ${root.timestampAuthorities} timestamp authorities`,
+      `trusted root ${root.name}: ${[counted(root.certificateAuthorities, "certificate authority"), counted(root.logs, "log"), counted(root.timestampAuthorities, "timestamp authority")].join(", ")}`,
     );
   if (told.witnesses) line(`witnesses: ${told.witnesses.threshold} of ${told.witnesses.names.join(", ")}`);
   for (const entry of told.revoked)
@@ -153,8 +155,13 @@ function show(policy: Trust, findings: readonly Shown[], io: Io): void {
       `revoked ${entry.key?.slice(0, 12) ?? entry.identity?.subject ?? ""}: ${entry.reason}${entry.compromisedSince ? `, compromised since ${entry.compromisedSince}` : ""}`,
     );
   for (const { code, message, fix } of findings) {
-    io.out(`${io.paint("red", `error[${code}]`)}: ${safeText(message)}\n fix  ${safeText(fix)}\n`);
+    io.out(`\n${renderError({ code, message, hint: fix }, io)}`);
   }
+}
+
+function counted(count: number, what: string): string {
+  if (count === 1) return `1 ${what}`;
+  return `${count} ${what.endsWith("y") ? `${what.slice(0, -1)}ies` : `${what}s`}`;
 }
 
 function window({ notBefore, notAfter }: { notBefore: number; notAfter: number }): {

@@ -4,6 +4,7 @@ import { loadKey } from "../../sign/key-store.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { passphrase } from "../passphrase.ts";
+import { near } from "../trust-change.ts";
 
 /** `waybill trust sign`: a root's signature on the version that the policy is now. */
 export const run: Run = async ({ options }, io) => {
@@ -27,8 +28,13 @@ export const run: Run = async ({ options }, io) => {
   else {
     io.out(`signed  version ${policy.version}  ${io.paint("bold", answer.digest)}\n`);
     io.out(`with    key ${name} (${key.keyId.slice(0, 12)})\n`);
-    io.out(`wrote   ${file}\n`);
+    io.out(`wrote   ${near(file, io.cwd)}\n`);
   }
-  if (!policy.roots) io.err("note: the policy names no roots, so no door asks for this signature\n");
+  const { roots, keys } = policy;
+  if (!roots) io.err("note: the policy names no roots, so no door asks for this signature\n");
+  else if (!keys.some(({ keyId, principal }) => keyId === key.keyId && roots.principals.includes(principal)))
+    io.err(
+      `note: ${name} is no key of its roots (${roots.principals.join(", ")}); the signature counts only for an outgoing root\n`,
+    );
   return EXIT.allowed;
 };

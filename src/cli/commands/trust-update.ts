@@ -38,9 +38,9 @@ function wanted(options: Arguments["options"]): { name: string; mirror?: string;
     return { name: String(name), mirror: String(mirror), root: String(root) };
   throw new WaybillError(
     "WB-INPUT-007",
-    "either --sigstore-public, or --mirror, --tuf-root and --root-name",
+    "nothing says what to fetch, or only half of it",
     {
-      hint: "nothing is fetched unless it is named",
+      hint: "--sigstore-public, or all of --mirror URL --tuf-root root.json --root-name NAME",
     },
   );
 }

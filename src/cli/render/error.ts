@@ -1,10 +1,20 @@
-import type { WaybillError } from "../../core/errors.ts";
-import type { Paint } from "../io.ts";
+import type { Io } from "../io.ts";
+import { steps, wrap, wrapStep } from "./finding.ts";
 import { shown } from "./shown.ts";
 
-/** A job that could not be done: its code, what happened, a line each where it is several things, and the hint. */
-export function renderError({ code, message, hint }: WaybillError, paint: Paint): string {
+/** What could not be done, or is noted: its code, what happened, a line each where it is several things, and the hint. */
+export function renderError(
+  { code, message, hint }: { code: string; message: string; hint: string },
+  { paint, width }: Pick<Io, "paint" | "width">,
+  kind: "error" | "note" = "error",
+): string {
   const [first, ...rest] = message.split("\n").map(shown);
-  const lines = [`${paint("red", `error[${code}]`)}: ${first}`, ...rest.map((line) => `  ${line}`)];
-  return `${[...lines, ` ${paint("dim", "fix")}  ${shown(hint)}`].join("\n")}\n`;
+  const label = `${kind}[${code}]`;
+  const lines = [`${label}: ${first}`, ...rest.map((line) => `  ${line}`)].flatMap((line) =>
+    wrap(line, width, "    "),
+  );
+  lines[0] = lines[0]!.replace(label, paint(kind === "error" ? "red" : "yellow", label));
+  const [way, ...more] = steps(hint).flatMap((step) => wrapStep(shown(step), width - 6));
+  lines.push(` ${paint("dim", "fix")}  ${way ?? ""}`, ...more.map((line) => `      ${line}`));
+  return `${lines.join("\n")}\n`;
 }
