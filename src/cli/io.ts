@@ -1,3 +1,5 @@
+import { outputTerminal, writeOutput } from "./standard-output.ts";
+
 /** What a command may touch of the outer world; tests bring their own. */
 export interface Io {
   /** The answer. */
@@ -38,19 +40,25 @@ function standardError(): NodeJS.WriteStream {
   return process.stderr;
 }
 
+/** True when nothing was written to standard error that could be on its way still. */
+export function errorsAreUnused(): boolean {
+  return !toldOfErrors;
+}
+
 /** The Io of a real process. */
 export function processIo(signal: AbortSignal): Io {
+  const terminal = outputTerminal();
   return {
-    out: (text) => void process.stdout.write(text),
+    out: writeOutput,
     err: (text) => void standardError().write(text),
     env: process.env,
     cwd: process.cwd(),
     now: () => new Date(),
     signal,
-    width: Math.max(40, Math.min(process.stdout.columns ?? 100, 120)),
+    width: Math.max(40, Math.min(terminal?.columns ?? 100, 120)),
     get interactive() {
       return standardError().isTTY === true;
     },
-    paint: paintFor(process.stdout.isTTY === true, process.env),
+    paint: paintFor(terminal !== undefined, process.env),
   };
 }

@@ -4,12 +4,16 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Json } from "../core/canonical-json.ts";
+import { releaseOf } from "../core/lock.ts";
 import { cosignatureSigner, encodeVerifierKey, type NoteSigner } from "../core/note.ts";
 import { settingsDigest } from "../core/settings.ts";
+import { makeChannelStatement } from "../evidence/channel.ts";
 import { makeReleaseStatement } from "../evidence/release.ts";
 import { encodeStatement } from "../evidence/statement.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { publicKeyPem } from "../sign/keys.ts";
+import { channelFreshness } from "../verify/channel-step.ts";
+import { readStatements } from "../verify/signed.ts";
 import { parseTrust } from "../verify/trust.ts";
 import { judge } from "./judge.ts";
 import { type Agent, newKey, releasedAgent } from "./proofs-agent.test.ts";
@@ -465,6 +469,29 @@ test("at strict the quorum of witnesses must have seen the signature, and a witn
   assert.equal(await outcome(agent), "allow", "below strict it is only told");
   seenBy(one, one);
   assert.equal(await outcome(agent), "WB-SIGN-003", "one witness twice is no two");
+
+  // The same is asked of the channel statement.
+  const release = releaseOf(agent.openLock());
+  const channel = (...witnesses: { signer: NoteSigner }[]) => {
+    const statement = makeChannelStatement({
+      agent: "proof",
+      target: "production",
+      seq: 7,
+      expires: instant(now + YEAR),
+      releases: [release.digest],
+    });
+    const signers = witnesses.map(({ signer }) => signer);
+    const text = authority.logged(encodeStatement(statement), agent.key, new Date(now), signers);
+    const trust = parseTrust(readFileSync(agent.trust, "utf8"));
+    const { statements } = readStatements([{ file: "channel", text }]);
+    const at = (strict: boolean) =>
+      channelFreshness(release, "production", statements, [], trust, { now: new Date(now), strict })
+        .results.filter(({ status }) => status === "fail")
+        .map(({ code }) => code);
+    return [at(true), at(false)];
+  };
+  assert.deepEqual(channel(one, two), [[], []]);
+  assert.deepEqual(channel(one), [["WB-ROLL-006"], []]);
 
   // The key has ended since; one witness saw the signature before, whatever the log's own, later time says.
   const early = witness("one.example", now - YEAR);

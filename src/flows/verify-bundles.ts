@@ -1,6 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import type { Hex } from "../core/digest.ts";
+import { WaybillError } from "../core/errors.ts";
 import type { Finding, Rule } from "../core/finding.ts";
+import { safeText } from "../core/safe-text.ts";
 import { readFileBounded, readTextBounded } from "../hash/read-file.ts";
 import { MAX_NAMED_BUNDLE_BYTES, type ParsedBundle, parseBundle } from "../sign/bundle.ts";
 import type { BundleProblem } from "../sign/bundle-problem.ts";

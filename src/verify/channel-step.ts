@@ -3,6 +3,8 @@ import type { CheckResult, Finding } from "../core/finding.ts";
 import type { Release } from "../core/release.ts";
 import { CHANNEL_TYPE, type Channel, readChannelStatement } from "../evidence/channel.ts";
 import { parseTimestamp } from "../evidence/timestamp.ts";
+import type { Established, LogInclusion } from "../sign/established.ts";
+import { hasQuorum } from "./quorum.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { type BundleText, judge, readStatements, type SignedStatement } from "./signed.ts";
 import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
@@ -25,6 +27,8 @@ interface TrustedChannel {
   channel: Channel;
   content: string;
   bundles: SignedStatement[];
+  /** Where its signatures were proved to be logged. */
+  logged: LogInclusion[];
 }
 
 /** What the step found, and what the door should remember. */
@@ -36,13 +40,16 @@ export interface ChannelStep {
   expires: number;
   /** What the results rest on and cannot prove, for people. */
   notes: string[];
+  /** Where the current statement was proved to be logged. */
+  logged: LogInclusion[];
 }
 
 /**
  * Freshness: the releaser's newest word at this target names this release. What the door remembers is verified
  * again with today's trust, so that a statement by a key since revoked cannot hold a door for ever.
  *
- * @param strict at lower levels an absent statement is not evaluated instead of failed
+ * @param options `strict`: an absent statement fails instead of being not evaluated, and the quorum of witnesses, where
+ *   trust names one, must have seen it logged
  */
 export function channelFreshness(
   release: Release,
@@ -60,21 +67,25 @@ export function channelFreshness(
     remember: [],
     expires: Number.POSITIVE_INFINITY,
     notes: [],
+    logged: [],
   });
   if (!trust) return skip("no trust policy says who may sign channels");
-  const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, now, true);
+  const kept = trustedChannels(readStatements(remembered).statements, agent, target, trust, {
+    now,
+    seen: true,
+  });
   if (here.length === 0 && kept.length === 0) {
     if (!strict) return skip(`no channel statement for ${target}; strict demands one`);
     return one("noChannel", target, `no channel statement says what may run at ${target}`);
   }
-  const valid = trustedChannels(here, agent, target, trust, now);
+  const valid = trustedChannels(here, agent, target, trust, { now, witnessed: strict });
   const current = newest(valid);
   const floor = newest(kept);
   if (!current) {
     if (here.length === 0)
       return one("noChannel", target, `no channel statement says what may run at ${target}`);
     const judged = judge(here[0]!, { evidence: "channel", agent, target }, trust, now);
-    const detail = judged.ok ? "too few releasers signed it" : judged.detail;
+    const detail = judged.ok ? tooFew(trust, judged.established) : judged.detail;
     return one("channelSigner", target, `the channel statement ${here[0]!.file} does not count: ${detail}`);
   }
   const findings: { rule: RuleName; finding: Finding }[] = [];
@@ -117,21 +128,21 @@ export function channelFreshness(
     : [
         `this door remembers no channel statement for ${target}: only its end, ${current.channel.expires}, keeps an older one out`,
       ];
-  return { results, remember, expires, notes };
+  return { results, remember, expires, notes, logged: current.logged };
 }
 
 /**
  * Statements that meet a threshold of trust, each with the bundles that sign the same bytes.
  *
- * @param seen these were accepted before: that a signer's key has expired since does not undo them
+ * @param how `seen`: these were accepted before: that a signer's key has expired since does not undo them;
+ *   `witnessed`: only signatures count that the quorum of witnesses has seen logged
  */
 function trustedChannels(
   statements: readonly SignedStatement[],
   agent: string,
   target: string,
   trust: Trust,
-  now: Date,
-  seen = false,
+  how: { now: Date; seen?: boolean; witnessed?: boolean },
 ): TrustedChannel[] {
   const claim = { evidence: "channel", agent, target };
   const byContent = Map.groupBy(
@@ -140,18 +151,30 @@ function trustedChannels(
   );
   const trusted: TrustedChannel[] = [];
   for (const [content, bundles] of byContent) {
+    const logged: LogInclusion[] = [];
     const principals = bundles.flatMap((bundle) => {
-      const signer = judge(bundle, claim, trust, now);
-      if (signer.ok) return [signer.principal];
+      const signer = judge(bundle, claim, trust, how.now);
+      if (signer.ok) {
+        if (how.witnessed && !hasQuorum(trust, signer.established)) return [];
+        logged.push(...signer.established.logged);
+        return [signer.principal];
+      }
       // What was accepted within the key's window was said then; only revocation takes it back.
-      const late = seen && (signer.rule === "expiredKey" || signer.rule === "notYetValid");
+      const late = how.seen === true && (signer.rule === "expiredKey" || signer.rule === "notYetValid");
       return late && signer.principal !== undefined ? [signer.principal] : [];
     });
     const channel = readChannelStatement(bundles[0]!.statement);
     if (!("problem" in channel) && missingSigners(trust, claim, principals) === null)
-      trusted.push({ channel, content, bundles });
+      trusted.push({ channel, content, bundles, logged });
   }
   return trusted;
+}
+
+/** Why a statement by a trusted releaser does not meet the threshold. */
+function tooFew(trust: Trust, established: Established): string {
+  return hasQuorum(trust, established)
+    ? "too few releasers signed it"
+    : `fewer than ${trust.witnesses?.threshold} witnesses have seen it logged`;
 }
 
 function newest(channels: readonly TrustedChannel[]): TrustedChannel | undefined {
@@ -168,7 +191,7 @@ function one(rule: RuleName, target: string, message: string): ChannelStep {
     if (name !== rule) return notEvaluated(VERIFY_RULES[name], `${VERIFY_RULES[rule].code} failed first`);
     return failed(VERIFY_RULES[rule], [finding(rule, target, message)], "no statement counts");
   });
-  return { results, remember: [], expires: Number.POSITIVE_INFINITY, notes: [] };
+  return { results, remember: [], expires: Number.POSITIVE_INFINITY, notes: [], logged: [] };
 }
 
 function finding(name: RuleName, target: string, message: string, more: Partial<Finding> = {}): Finding {

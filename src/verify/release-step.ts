@@ -7,6 +7,7 @@ import { RELEASE_TYPE } from "../core/release.ts";
 import type { SignedBy } from "../core/verdict.ts";
 import { readReleaseStatement } from "../evidence/release.ts";
 import type { Established, LogInclusion } from "../sign/established.ts";
+import { hasQuorum } from "./quorum.ts";
 import { VERIFY_RULES } from "./rules.ts";
 import { judge, type SignedStatement } from "./signed.ts";
 import { failed, notEvaluated, passed, ruleFinding } from "./step-results.ts";
@@ -149,11 +150,6 @@ function quorum(trust: Trust, agent: string, witnessed: readonly string[]): Chec
   if (missing === null) return passed(rule, coverage);
   const message = `too few witnesses have seen the signatures logged: ${missing}`;
   return failed(rule, [ruleFinding(rule, message)], coverage);
-}
-
-/** True when one log entry of a signature was cosigned by the quorum that trust names. */
-function hasQuorum({ witnesses }: Trust, { logged }: Established): boolean {
-  return logged.some((entry) => new Set(entry.witnesses).size >= (witnesses?.threshold ?? 0));
 }
 
 function sentence(file: string, rule: RuleName, detail: string): string {

@@ -96,7 +96,10 @@ export function verify(facts: VerifyFacts): Verification {
     strict,
   });
   results.push(...channel.results);
-  const log = logConsistency(signatures.logged, facts.logs ?? { remembered: [], proofs: [] });
+  const log = logConsistency(
+    [...signatures.logged, ...channel.logged],
+    facts.logs ?? { remembered: [], proofs: [] },
+  );
   results.push(log.result);
   const notes = [...version.notes, ...channel.notes, ...log.notes];
   // What a folder's own trust accepts says nothing: it must not become what this door goes by.
