@@ -57,8 +57,8 @@ function table(rows: readonly Row[]): string {
     row.theirs,
     row.ratio ? `**${row.ratio.median.toFixed(2)}** (${range(row.ratio)})` : (row.note ?? ""),
     goalCell(row),
-    row.oursSeconds ? `${row.oursSeconds.median.toFixed(2)} (${range(row.oursSeconds)})` : "",
-    row.theirsSeconds ? `${row.theirsSeconds.median.toFixed(2)} (${range(row.theirsSeconds)})` : "",
+    row.oursSeconds ? secondsCell(row.oursSeconds) : "",
+    row.theirsSeconds ? secondsCell(row.theirsSeconds) : "",
   ]);
   const lines = [head, head.map(() => "---"), ...cells];
   return `${lines.map((line) => `| ${line.join(" | ")} |`).join("\n")}\n`;
@@ -66,10 +66,17 @@ function table(rows: readonly Row[]): string {
 
 function goalCell({ goal, ratio }: Row): string {
   if (goal === undefined) return "";
-  if (!ratio) return `≥ ${goal}`;
-  return `≥ ${goal}: ${ratio.median >= goal ? "met" : "missed"}`;
+  const least = `≥ ${Number(goal.toFixed(2))}`;
+  if (!ratio) return least;
+  return `${least}: ${ratio.median >= goal ? "met" : "missed"}`;
 }
 
-function range({ min, max }: Spread): string {
-  return `${min.toFixed(2)}–${max.toFixed(2)}`;
+/** To the millisecond where a hundredth of a second would hide what differs. */
+function secondsCell(seconds: Spread): string {
+  const digits = seconds.median < 0.5 ? 3 : 2;
+  return `${seconds.median.toFixed(digits)} (${range(seconds, digits)})`;
+}
+
+function range({ min, max }: Spread, digits = 2): string {
+  return `${min.toFixed(digits)}–${max.toFixed(digits)}`;
 }

@@ -58,10 +58,11 @@ export async function interleave(
   return times;
 }
 
-/** Runs a command to its end; rejects, with what it said, unless its status is 0. */
+/** Runs a command to its end, reading its answer as a script would; rejects, with what it said, unless its status is 0. */
 export function runCommand([program, ...args]: string[], signal: AbortSignal): Promise<void> {
   return new Promise((done, failed) => {
-    const child = spawn(program!, args, { stdio: ["ignore", "ignore", "pipe"], signal });
+    const child = spawn(program!, args, { stdio: ["ignore", "pipe", "pipe"], signal });
+    child.stdout.resume();
     let said = "";
     child.stderr.on("data", (text: Buffer) => {
       said += text;

@@ -1,4 +1,5 @@
 import { WaybillError } from "../core/errors.ts";
+import { safeText } from "../core/safe-text.ts";
 import type { RegistryAccess } from "../flows/open-image.ts";
 import type { Arguments } from "./command.ts";
 import type { Io } from "./io.ts";
@@ -18,6 +19,18 @@ export function looksLikeImage(text: string): boolean {
   if (/^[./~]|\.json$|^[a-z]+:\/\//.test(text)) return false;
   const [host = "", ...path] = text.split("/");
   return /:[\w.-]+$/.test(text) || (path.length > 0 && (/[.:]/.test(host) || host === "localhost"));
+}
+
+/**
+ * The operand of a command that asks a registry for it.
+ *
+ * @throws WaybillError WB-INPUT-019 for a bare word: a folder or a name that is mistyped, not one of Docker Hub's
+ */
+export function imageOperand(text: string): string {
+  if (looksLikeImage(text)) return text;
+  throw new WaybillError("WB-INPUT-019", `${safeText(text)} names no image: it has no registry and no tag`, {
+    hint: "for example: registry.example/team/agent:1.2, or oci:FOLDER:1.2 for a layout on disk",
+  });
 }
 
 /** Where a signature is stored: `v2` in cosign 2's tags, `v3` as a referrer. */

@@ -59,3 +59,18 @@ export const REGISTRY_OPTIONS = {
     help: "a server that is asked first for what a digest names; several with commas between them",
   },
 } satisfies Record<string, OptionSpec>;
+
+/** Which stored key signs. */
+export const key: OptionSpec = {
+  type: "string",
+  value: "NAME",
+  default: "default",
+  help: "a key of `waybill keys`",
+};
+
+/** Where its passphrase is. */
+export const passphraseFile: OptionSpec = {
+  type: "string",
+  value: "FILE",
+  help: "file of the passphrase; default: $WAYBILL_PASSPHRASE, else asked",
+};

@@ -83,10 +83,22 @@ function parseOptions(command: Command, rest: readonly string[]): Arguments {
   const [least, most] = command.count;
   const { positionals } = parsed;
   if (positionals.length < least || positionals.length > most)
-    throw new WaybillError("WB-INPUT-007", `unexpected words: ${positionals.map(safeText).join(" ")}`, {
-      hint,
-    });
+    throw new WaybillError("WB-INPUT-007", wordsProblem(command, positionals), { hint });
   return { options, positionals };
+}
+
+/** Too few operands, or the words that are too many. */
+function wordsProblem(
+  { name, operands = "", count: [least, most] }: Command,
+  words: readonly string[],
+): string {
+  if (words.length < least) return `something is missing: waybill ${name} ${operands}`;
+  return `unexpected words: ${
+    words
+      .slice(most === 1 ? 1 : 0)
+      .map(safeText)
+      .join(" ") || words.join(" ")
+  }`;
 }
 
 function unknownCommand(words: readonly (string | undefined)[], commands: readonly Command[]): WaybillError {

@@ -1,7 +1,7 @@
-import { isAbsolute, relative } from "node:path";
 import { safeText } from "../core/safe-text.ts";
 import type { ChangedTrust } from "../flows/trust-save.ts";
 import type { Io } from "./io.ts";
+import { near } from "./plain-words.ts";
 
 /** Tells what a change of a trust policy has done, and what is to be done next. */
 export function tellChange({ before, after, kept }: ChangedTrust, format: string, io: Io): void {
@@ -16,10 +16,4 @@ export function tellChange({ before, after, kept }: ChangedTrust, format: string
   }
   if (before.roots ?? after.roots)
     io.err(`next: its roots run waybill trust sign --trust ${safeText(file)}; until then doors refuse it\n`);
-}
-
-/** A path as one would type it here: relative to the working folder where it lies below it. */
-export function near(path: string, cwd: string): string {
-  const short = relative(cwd, path);
-  return short === "" || short.startsWith("..") || isAbsolute(short) ? path : short;
 }

@@ -91,6 +91,7 @@ export function lintFindings(identities: readonly EntryIdentity[]): LintFinding[
 /** Says on standard error what is wrong with identities; gives how many problems there are. */
 export function showLint(identities: readonly EntryIdentity[], io: Io): number {
   const findings = lintFindings(identities);
-  for (const { code, message, fix } of findings) io.err(renderError({ code, message, hint: fix }, io, "note"));
+  for (const { code, message, fix } of findings)
+    io.err(renderError({ code, message, hint: fix }, io, "note"));
   return findings.length;
 }

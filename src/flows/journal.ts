@@ -103,7 +103,7 @@ function findEntry(reader: JournalReader, size: number, which: string): number {
   if (!/^(?:[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})$/.test(digest))
     throw new WaybillError(
       "WB-INPUT-007",
-      "an entry is named by its index or by a digest in lower-case hex",
+      "an entry is named by its index, or by a whole digest: 64 lower-case hex digits",
       {
         hint: "waybill journal show",
       },

@@ -17,7 +17,7 @@ import { comparisonFindings, modelFinding } from "../verify/model-findings.ts";
 import { MODEL_RULES } from "../verify/model-rules.ts";
 import { hashResources, MODEL_SIGNATURE } from "./model-facts.ts";
 import { type ModelTree, openModel } from "./model-tree.ts";
-import { type ExpectedSigner, loadPolicy } from "./verify-bundles.ts";
+import { type ExpectedSigner, loadPolicy, wayOut } from "./verify-bundles.ts";
 
 /** Whose signature on a model is accepted. */
 export type ExpectedModelSigner = ExpectedSigner | { by: "chain"; file: string };
@@ -68,12 +68,12 @@ export interface ModelVerdict {
  */
 export async function verifyModel(request: ModelVerifyRequest): Promise<ModelVerdict> {
   const model = await openModel(request.path, request.signature);
-  const text = readTextBounded(model.signatureFile, MAX_NAMED_BUNDLE_BYTES, { follow: true });
   // As the user named them: what is printed can be pasted.
   const named = request.path.replace(/(.)\/+$/, "$1");
   const file = safeText(
     request.signature ?? (model.isSingleFile ? `${named}.sig` : `${named}/${MODEL_SIGNATURE}`),
   );
+  const text = readSignature(model.signatureFile, file);
   const verdict: ModelVerdict = {
     outcome: "deny",
     model: safeText(named),
@@ -93,11 +93,29 @@ export async function verifyModel(request: ModelVerifyRequest): Promise<ModelVer
   }
   const { bundle, manifest } = read;
   const signer = await judgeSigner(bundle, manifest, request, file);
-  if ("finding" in signer) return { ...verdict, findings: [signer.finding] };
+  if ("finding" in signer) {
+    const { finding } = signer;
+    return {
+      ...verdict,
+      findings: [request.signer.by === "trust" ? finding : { ...finding, ...wayOut(finding) }],
+    };
+  }
   const { version, root, method, hashType, resources } = manifest;
   const signed = { root, method, hashType, resources: resources.length };
   if (version === "v0.1") verdict.notEvaluated.push("a signature of model_signing 0.2: it states no root");
   return compare(model, manifest, request, { ...verdict, signedBy: signer.signedBy, signed });
+}
+
+function readSignature(path: string, named: string): string {
+  try {
+    return readTextBounded(path, MAX_NAMED_BUNDLE_BYTES, { follow: true });
+  } catch (cause) {
+    if (!(cause instanceof WaybillError) || cause.code !== "WB-INPUT-001") throw cause;
+    throw new WaybillError(cause.code, `the model is not signed: ${named} does not exist`, {
+      hint: "--signature FILE where it lies elsewhere; waybill model sign PATH makes one",
+      cause,
+    });
+  }
 }
 
 async function compare(
@@ -127,8 +145,8 @@ async function compare(
     code === MODEL_RULES.ignored.code || (request.ignoreUnsignedFiles && code === MODEL_RULES.unlisted.code);
   const findings = [
     ...problems.map(({ path, detail }) =>
-      modelFinding(MODEL_RULES.changed, {}, `${verdict.model}: ${safeText(path)}: ${detail}`, {
-        path: safeText(path),
+      modelFinding(MODEL_RULES.changed, {}, `${place.prefix}${safeText(path)}: ${detail}`, {
+        path: `${place.prefix}${safeText(path)}`,
         final: true,
       }),
     ),
@@ -166,7 +184,7 @@ async function judgeSigner(
       ),
     };
   const policy = await loadPolicy({
-    ...{ files: [], artifact: undefined, type: undefined, requireLog: false },
+    ...{ files: [], artifact: undefined, types: undefined, requireLog: false },
     signer,
     trustedRoot: request.trustedRoot,
     now,

@@ -4,7 +4,7 @@ import { safeText } from "../core/safe-text.ts";
 import { parseStrictJson } from "../core/strict-json.ts";
 import { readTextBounded } from "../hash/read-file.ts";
 import { HttpClient } from "../net/http.ts";
-import { ambientToken } from "../sign/keyless/ambient-token.ts";
+import { AUDIENCE, ambientToken } from "../sign/keyless/ambient-token.ts";
 import { describeToken, parseIdentityToken } from "../sign/keyless/identity-token.ts";
 import { lackingTime, PUBLIC_GOOD, readSigningConfig, type Services } from "../sign/keyless/services.ts";
 import { keylessSigner } from "../sign/keyless/signer.ts";
@@ -52,6 +52,13 @@ export async function openKeyless(options: KeylessOptions, world: KeylessWorld):
     throw new WaybillError("WB-INPUT-020", `the identity token cannot be used: ${identity.problem}`, {
       hint: "ask its issuer for a new one, with the audience `sigstore`; they live for minutes",
     });
+  // Whoever holds a token may use it: Sigstore's servers are shown only what is meant for them.
+  if (services === PUBLIC_GOOD && !identity.audiences.includes(AUDIENCE))
+    throw new WaybillError(
+      "WB-INPUT-020",
+      `the identity token is not for Sigstore: ${describeToken(identity)}`,
+      { hint: `ask its issuer for one with the audience \`${AUDIENCE}\`` },
+    );
   if (options.issuer !== undefined && identity.issuer !== options.issuer)
     throw new WaybillError(
       "WB-INPUT-020",
@@ -105,7 +112,7 @@ function readJson(file: string): Json {
     return parseStrictJson(text, { maxBytes: MAX_TRUSTED_ROOT_BYTES, maxDepth: 32 });
   } catch (cause) {
     throw new WaybillError("WB-INPUT-005", `${file}: ${safeText((cause as Error).message)}`, {
-      hint: "is this the right file?",
+      hint: "is it the file that was meant?",
       cause,
     });
   }

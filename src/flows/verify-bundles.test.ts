@@ -36,7 +36,7 @@ const key = put("k.pub", publicKeyPem(publicKey));
 
 const ask = (files: string[], signer: ExpectedSigner, more: Partial<BundlesRequest> = {}) =>
   verifyBundles({
-    ...{ files, signer, trustedRoot: undefined, artifact: { file: artifact }, type: undefined },
+    ...{ files, signer, trustedRoot: undefined, artifact: { file: artifact }, types: undefined },
     ...{ requireLog: false, now: new Date("2026-06-01") },
     ...more,
   });
@@ -63,11 +63,11 @@ const codes = (outcomes: Awaited<ReturnType<typeof verifyBundles>>) =>
   outcomes.map(({ accepted, findings }) => (accepted ? "accepted" : findings.map((f) => f.code).join()));
 
 test("by a key: the artifact and the type are compared, and what was not is said", async () => {
-  const [whole] = await ask([ours], byKey, { type });
+  const [whole] = await ask([ours], byKey, { types: [type] });
   assert.deepEqual([whole?.accepted, whole?.notEvaluated], [true, []]);
   const [bare] = await ask([ours], byKey, { artifact: undefined });
   assert.match(bare!.notEvaluated.join("\n"), /no artifact was compared[\s\S]*any type/);
-  assert.deepEqual(codes(await ask([ours], byKey, { type: "https://example.com/other" })), ["WB-SIGN-013"]);
+  assert.deepEqual(codes(await ask([ours], byKey, { types: ["https://example.com/other"] })), ["WB-SIGN-013"]);
   assert.deepEqual(codes(await ask([ours], byKey, { artifact: { sha256: sha256("x") } })), ["WB-SIGN-012"]);
   assert.deepEqual(codes(await ask([ours], { by: "key", publicKey: generateKeyPair().publicKey })), [
     "WB-SIGN-003",

@@ -40,8 +40,8 @@ export interface BundlesRequest {
   trustedRoot: string | undefined;
   /** What every bundle must be about; undefined: not compared, and said so. */
   artifact: { file: string } | { sha256: Hex } | undefined;
-  /** Predicate type that statements must have. */
-  type: string | undefined;
+  /** Predicate types of which statements must have one. */
+  types: readonly string[] | undefined;
   requireLog: boolean;
   now: Date;
 }
@@ -122,6 +122,15 @@ export async function loadPolicy(request: BundlesRequest): Promise<LoadedPolicy>
   }
 }
 
+/** What to do about a bundle that its caller named, with the signer he expects: it is nobody's release. */
+export function wayOut({ code, fix }: Finding): { fix: string } {
+  if (code === "WB-SIGN-003")
+    return { fix: "give the key that signed it, or get it again from whoever made it" };
+  if (code === "WB-SIGN-002")
+    return { fix: "name the one who signed it: --key FILE, or --identity NAME --issuer URL" };
+  return { fix };
+}
+
 function acceptKey(signer: Signer): ReturnType<LoadedPolicy["judge"]> {
   return signer.kind === "key" ? {} : { refused: "WB-SIGN-002", detail: NOT_BY_KEY };
 }
@@ -157,17 +166,19 @@ async function verifyOne(
     more: Partial<BundleOutcome> = {},
   ): Promise<BundleOutcome> => {
     const { bundleFinding, refusalFinding } = await import("../verify/bundle-rules.ts");
+    const finding =
+      typeof code === "string" ? bundleFinding({ code, detail }, file) : refusalFinding(code, detail, file);
     return {
       ...{ file, accepted: false, times: [], logged: [], notEvaluated: [] },
       ...more,
-      findings: [
-        typeof code === "string" ? bundleFinding({ code, detail }, file) : refusalFinding(code, detail, file),
-      ],
+      findings: [request.signer.by === "trust" ? finding : { ...finding, ...wayOut(finding) }],
     };
   };
   const text = readTextBounded(file, MAX_NAMED_BUNDLE_BYTES, { follow: true });
   const parsed = parseBundle(text, { maxBytes: MAX_NAMED_BUNDLE_BYTES });
   if ("problem" in parsed) return refused({ code: "WB-SIGN-010", detail: parsed.problem });
+  if (request.signer.by === "identity" && parsed.signer.kind === "key")
+    return refused({ code: "WB-SIGN-002", detail: "it is signed with a key, which names no identity" });
   if (request.signer.by === "key" && parsed.signer.kind !== "key")
     return refused({ code: "WB-SIGN-002", detail: NOT_BY_KEY });
   const established = verify(parsed, await artifact?.of(parsed));
@@ -186,7 +197,7 @@ async function verifyOne(
     })),
     ...(predicateType === undefined ? {} : { predicateType }),
   };
-  if (request.type !== undefined && predicateType !== request.type)
+  if (request.types !== undefined && !request.types.includes(predicateType ?? ""))
     return refused(
       {
         code: "WB-SIGN-013",
@@ -219,10 +230,12 @@ function notEvaluated(
     missing.push(
       "no artifact was compared with the statement's subjects: give --artifact FILE or --digest sha256:HEX",
     );
-  if (content.kind === "dsse" && request.type === undefined && request.signer.by !== "trust")
-    missing.push("any type of statement was accepted: give --type URI");
+  if (content.kind === "dsse" && request.types === undefined && request.signer.by !== "trust")
+    missing.push("any type of statement was accepted: give --type TYPE");
   if (logEntries.length > 0 && logged === 0)
-    missing.push("its log entries are of no log that is trusted: name one with --trusted-root FILE");
+    missing.push(
+      `its log entries are of no log that is trusted: ${request.signer.by === "trust" ? "waybill trust add --trusted-root FILE names one" : "name one with --trusted-root FILE"}`,
+    );
   return missing;
 }
 

@@ -3,6 +3,7 @@ import { type Hex, sha256 } from "../core/digest.ts";
 import { type ParsedBundle, signedBytes } from "./bundle.ts";
 import type { BundleProblem, BundleProblemCode } from "./bundle-problem.ts";
 import type { Established } from "./established.ts";
+import { spkiOf } from "./keys.ts";
 import type { PrehashVerifier } from "./prehash.ts";
 import { isSubject, readSubjects } from "./statement-subjects.ts";
 import { verifySignature } from "./verify-signature.ts";
@@ -76,11 +77,6 @@ export function keyOf(
 /** Who signed, for a key of any kind. */
 export function keySigner(publicKey: KeyObject): Established["signer"] {
   return { kind: "key", keyId: sha256(spkiOf(publicKey)) };
-}
-
-/** SubjectPublicKeyInfo in DER. */
-export function spkiOf(key: KeyObject): Buffer {
-  return key.export({ type: "spki", format: "der" });
 }
 
 /** Verifies the signature, and a stated digest of the file; gives the hash of the signed bytes; throws Refusal. */

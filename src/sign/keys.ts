@@ -39,12 +39,29 @@ export function curveOf(key: KeyObject): Curve {
   throw refused(`a key of type ${kind} is not accepted`);
 }
 
-/** SubjectPublicKeyInfo (RFC 5480) of an accepted key in DER; of a private key, that of its public half. */
+/** To export a key takes longer than to verify a signature with it. */
+const EXPORTED = new WeakMap<KeyObject, Buffer>();
+
+/** SubjectPublicKeyInfo in DER of a public key of any kind. Not to be written into: the same bytes are given again. */
+export function spkiOf(publicKey: KeyObject): Buffer {
+  let der = EXPORTED.get(publicKey);
+  if (!der) {
+    der = publicKey.export({ type: "spki", format: "der" });
+    EXPORTED.set(publicKey, der);
+  }
+  return der;
+}
+
+/**
+ * SubjectPublicKeyInfo (RFC 5480) of an accepted key in DER, as `spkiOf`; of a private key, that of its public half.
+ *
+ * @throws WaybillError WB-INPUT-016 as `curveOf`, and for a compressed point or explicit parameters, which would give
+ *   one key a second id, unknown to revocations
+ */
 export function spkiDer(key: KeyObject): Buffer {
   curveOf(key);
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
-  const der = publicKey.export({ type: "spki", format: "der" });
-  // A compressed point or explicit curve parameters would give one key a second id, unknown to revocations.
+  const der = spkiOf(publicKey);
   const named = CURVES[publicKey.asymmetricKeyDetails?.namedCurve ?? ""];
   if (der.length !== named?.spki) throw refused("a key with a compressed point or explicit parameters");
   return der;

@@ -11,11 +11,11 @@ import {
   Refusal,
   refusals,
   type SignedHash,
-  spkiOf,
 } from "./bundle-signature.ts";
 import { type Certificate, issuerOf, readCertificate, subjectsOf, USAGE } from "./certificate.ts";
 import { findPath } from "./certificate-chain.ts";
 import type { CertificateIdentity, Established, LogInclusion, Signer, SigningTime } from "./established.ts";
+import { spkiOf } from "./keys.ts";
 import { bodyProblem, type Logged } from "./log-entry-body.ts";
 import { checkLogEntry } from "./log-entry-check.ts";
 import { checkScts } from "./sct.ts";

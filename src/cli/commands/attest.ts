@@ -43,6 +43,8 @@ export const run: Run = async (args, io) => {
     return EXIT.allowed;
   }
   io.out(`attested  ${safeText(about.name)}  ${io.paint("bold", `sha256:${about.sha256}`)}\n`);
+  if ("key" in by) io.out(`with      key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
+  else io.out(`as        ${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);
   io.out(`type      ${safeText(predicateType)}\nwrote     ${safeText(file)}\n`);
   return EXIT.allowed;
 };

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { WaybillError } from "../../core/errors.ts";
 import { safeText } from "../../core/safe-text.ts";
@@ -14,6 +14,10 @@ import { renderDiagnoses } from "../render/doctor-text.ts";
 export const run: Run = async ({ options, positionals }, io) => {
   const target = positionals[0]!;
   const request: DoctorRequest = { target, cwd: io.cwd };
+  if (statSync(resolve(io.cwd, target), { throwIfNoEntry: false })?.isDirectory())
+    throw new WaybillError("WB-INPUT-007", `${safeText(target)} is a folder: a bundle or an image is meant`, {
+      hint: `for a model: waybill doctor ${safeText(target)}/model.sig --artifact ${safeText(target)}`,
+    });
   // A file that is there is meant, whatever its name looks like.
   if (looksLikeImage(target) && !existsSync(resolve(io.cwd, target)))
     request.registries = registryAccess({ options }, io);

@@ -9,6 +9,7 @@ import { fsckJournal } from "../../journal/fsck.ts";
 import { JOURNAL_FOLDER } from "../../journal/journal.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { counted } from "../plain-words.ts";
 import { renderFinding } from "../render/finding.ts";
 import { shown } from "../render/shown.ts";
 
@@ -39,10 +40,14 @@ export const run: Run = async ({ options }, io) => {
       io.out(`entry ${index} came from outside, by ${verifier.slice(0, 12)}\n`);
     for (const note of report.notes) io.out(`${io.paint("yellow", "note")}: ${shown(note)}\n`);
     const about =
-      report.size === undefined ? "the journal" : `${shown(report.origin ?? "")}, ${report.size} entries`;
+      report.size === undefined
+        ? "the journal"
+        : `${shown(report.origin ?? "")}, ${counted(report.size, "entry")}`;
     const sign =
-      report.found === 0 ? io.paint("green", "✔ whole") : io.paint("red", `✖ ${report.found} findings`);
-    io.out(`${sign}  ${about}: ${report.verified} envelopes verified\n`);
+      report.found === 0
+        ? io.paint("green", "✔ whole")
+        : io.paint("red", `✖ ${counted(report.found, "finding")}`);
+    io.out(`${sign}  ${about}: ${counted(report.verified, "envelope")} verified\n`);
   }
   return report.found === 0 ? EXIT.allowed : EXIT.denied;
 };

@@ -5,6 +5,7 @@ import { openJournal } from "../../journal/journal.ts";
 import { TRUSTED_ROOT_FILE } from "../../journal/log-root.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { counted } from "../plain-words.ts";
 
 /** `waybill journal init`: a log of one's own under WAYBILL_HOME. Made already: says so, changes nothing. */
 export const run: Run = async ({ options }, io) => {
@@ -24,7 +25,7 @@ export const run: Run = async ({ options }, io) => {
   };
   if (options.format === "json") io.out(`${JSON.stringify(answer, null, 2)}\n`);
   else {
-    io.out(`journal ${answer.origin} in ${answer.folder}, ${size} entries\n`);
+    io.out(`journal ${answer.origin} in ${answer.folder}, ${counted(size, "entry")}\n`);
     io.out(`verifier key  ${answer.verifierKey}\n`);
     io.out(`trusted root  ${answer.trustedRoot}\n`);
   }

@@ -1,8 +1,10 @@
 import { WaybillError } from "../../core/errors.ts";
+import { evidenceByUri } from "../../evidence/predicate-names.ts";
 import { waybillHome } from "../../flows/home.ts";
 import { type EntrySummary, showJournal } from "../../flows/journal.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
+import { counted } from "../plain-words.ts";
 import { shown } from "../render/shown.ts";
 
 /** `waybill journal show`: head, key and newest entries. */
@@ -17,7 +19,7 @@ export const run: Run = ({ options }, io) => {
     io.out(`${JSON.stringify(view, null, 2)}\n`);
     return Promise.resolve(EXIT.allowed);
   }
-  io.out(`${io.paint("bold", shown(view.origin))}  ${view.size} entries\n`);
+  io.out(`${io.paint("bold", shown(view.origin))}  ${counted(view.size, "entry")}\n`);
   io.out(`root          ${view.root}\nverifier key  ${shown(view.verifierKey)}\n\n`);
   io.out(`${view.checkpoint}\n`);
   for (const entry of view.entries) io.out(`${entryLine(entry)}\n`);
@@ -30,7 +32,8 @@ export function entryLine(entry: EntrySummary): string {
   const names = subjects
     .slice(0, 3)
     .map(({ name, digest }) => `${name ?? "?"} ${Object.values(digest)[0]?.slice(0, 12) ?? ""}`);
-  const about = unknown ?? `${predicateType}  ${names.join(", ")}${subjects.length > 3 ? ", …" : ""}`;
+  const type = predicateType === undefined ? "" : (evidenceByUri(predicateType)?.short ?? predicateType);
+  const about = unknown ?? `${type.padEnd(13)}  ${names.join(", ")}${subjects.length > 3 ? ", …" : ""}`;
   const by = keyId === undefined ? "" : `  by ${keyId.slice(0, 12)}`;
   return `${String(index).padStart(6)}  ${leaf.slice(0, 12)}  ${shown(about)}${by}`;
 }

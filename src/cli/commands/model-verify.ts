@@ -65,7 +65,7 @@ function asText(verdict: ModelVerdict, io: Io): string {
   if (signedBy !== undefined) lines.push(`  signed by ${signedBy}\n`);
   if (signed)
     lines.push(
-      `  ${compared} of ${signed.resources} ${signed.method} compared (${signed.hashType}), root ${signed.root}\n`,
+      `  ${compared} of ${signed.resources} ${signed.method} compared (${signed.hashType})\n  root ${signed.root}\n`,
     );
   const render = (severity: "error" | "note") => (finding: ModelVerdict["findings"][number]) =>
     `\n${renderFinding(finding, { paint, width, severity, sources: new Map() })}`;

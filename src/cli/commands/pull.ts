@@ -4,7 +4,7 @@ import { waybillHome } from "../../flows/home.ts";
 import { openImage } from "../../flows/open-image.ts";
 import { pullRelease } from "../../flows/pull.ts";
 import type { Run } from "../command.ts";
-import { registryAccess } from "../image-options.ts";
+import { imageOperand, registryAccess } from "../image-options.ts";
 import { targetName } from "../options.ts";
 import { bytes, ProgressLine } from "../progress.ts";
 import { writeVerdict } from "../verdict-output.ts";
@@ -13,7 +13,7 @@ import { writeVerdict } from "../verdict-output.ts";
 export const run: Run = async (args, io) => {
   const { options } = args;
   const progress = new ProgressLine(io, "verifying");
-  const pulled = await pullRelease(openImage(args.positionals[0]!, registryAccess(args, io)), {
+  const pulled = await pullRelease(openImage(imageOperand(args.positionals[0]!), registryAccess(args, io)), {
     dir: String(options.dir),
     target: targetName(options.target),
     level: options.level as Level,

@@ -3,12 +3,12 @@ import { openImage } from "../../flows/open-image.ts";
 import { pushRelease } from "../../flows/push.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { registryAccess } from "../image-options.ts";
+import { imageOperand, registryAccess } from "../image-options.ts";
 import { bytes, ProgressLine } from "../progress.ts";
 
 /** `waybill push`: a whole release as one artifact. */
 export const run: Run = async (args, io) => {
-  const opened = openImage(args.positionals[0]!, registryAccess(args, io), { create: true });
+  const opened = openImage(imageOperand(args.positionals[0]!), registryAccess(args, io), { create: true });
   const progress = new ProgressLine(io, "pushing");
   const pushed = await pushRelease(String(args.options.dir), opened, {
     onProgress: progress.update,

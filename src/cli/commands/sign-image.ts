@@ -3,7 +3,7 @@ import { type ImageSigned, signImage } from "../../flows/image-sign.ts";
 import { openImage } from "../../flows/open-image.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { layoutsOf, registryAccess } from "../image-options.ts";
+import { imageOperand, layoutsOf, registryAccess } from "../image-options.ts";
 import type { Io } from "../io.ts";
 import { wantsKeyless } from "../keyless-options.ts";
 import { signerFrom } from "../signer.ts";
@@ -11,7 +11,7 @@ import { signerFrom } from "../signer.ts";
 /** `waybill sign IMAGE`: signs an image in its registry or layout, as cosign does. */
 export const run: Run = async (args, io) => {
   const { options, positionals } = args;
-  const opened = openImage(positionals[0]!, registryAccess(args, io));
+  const opened = openImage(imageOperand(positionals[0]!), registryAccess(args, io));
   const layouts = layoutsOf(options.layout, wantsKeyless(options));
   const signed = await signImage(opened, await signerFrom(options, io), layouts, io.now());
   return tellSigned(signed, options.format, "signed", io);
@@ -25,9 +25,10 @@ export function tellSigned(signed: ImageSigned, format: unknown, verb: string, i
     io.out(`${JSON.stringify(answer, null, 2)}\n`);
     return EXIT.allowed;
   }
+  const label = (text: string) => text.padEnd(verb.length + 2);
   io.out(`${verb}  ${safeText(image)}  ${io.paint("bold", `sha256:${digest}`)}\n`);
-  if ("key" in by) io.out(`with    key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
-  else io.out(`as      ${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);
-  for (const { place } of places) io.out(`stored  ${place}\n`);
+  if ("key" in by) io.out(`${label("with")}key ${by.key.name} (${by.key.keyId.slice(0, 12)})\n`);
+  else io.out(`${label("as")}${safeText(by.identity.subject)}, by ${safeText(by.identity.issuer)}\n`);
+  for (const { place } of places) io.out(`${label("stored")}${place}\n`);
   return EXIT.allowed;
 }

@@ -126,7 +126,7 @@ function readRoot(file: string): Json {
   }
   const parsed = parseTrustedRoot(root);
   if (!("problem" in parsed)) return root;
-  throw new WaybillError("WB-INPUT-006", `${safeText(file)} is not a trusted root: ${parsed.problem}`, { hint });
+  throw new WaybillError("WB-INPUT-006", `${safeText(file)}: ${parsed.problem}`, { hint });
 }
 
 function keep<K extends string>(key: K, value: string | undefined): { [P in K]?: string } {

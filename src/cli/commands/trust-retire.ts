@@ -10,7 +10,8 @@ import type { Trust } from "../../verify/trust.ts";
 import type { Arguments, Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
-import { near, tellChange } from "../trust-change.ts";
+import { near } from "../plain-words.ts";
+import { tellChange } from "../trust-change.ts";
 import { instantOption, readIdentity } from "../trust-options.ts";
 
 /** `waybill trust retire`: a key or identity that is lost, stolen (`--reason`) or merely at its end (`--until`). */

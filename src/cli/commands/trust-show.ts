@@ -8,6 +8,7 @@ import { trustVersion } from "../../verify/trust-version.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Io } from "../io.ts";
+import { counted } from "../plain-words.ts";
 import { renderError } from "../render/error.ts";
 import { type LintFinding, lintFindings } from "../trust-options.ts";
 
@@ -157,11 +158,6 @@ function show(policy: Trust, findings: readonly Shown[], io: Io): void {
   for (const { code, message, fix } of findings) {
     io.out(`\n${renderError({ code, message, hint: fix }, io)}`);
   }
-}
-
-function counted(count: number, what: string): string {
-  if (count === 1) return `1 ${what}`;
-  return `${count} ${what.endsWith("y") ? `${what.slice(0, -1)}ies` : `${what}s`}`;
 }
 
 function window({ notBefore, notAfter }: { notBefore: number; notAfter: number }): {

@@ -4,7 +4,7 @@ import { loadKey } from "../../sign/key-store.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
 import { passphrase } from "../passphrase.ts";
-import { near } from "../trust-change.ts";
+import { near } from "../plain-words.ts";
 
 /** `waybill trust sign`: a root's signature on the version that the policy is now. */
 export const run: Run = async ({ options }, io) => {

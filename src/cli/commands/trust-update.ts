@@ -36,13 +36,9 @@ function wanted(options: Arguments["options"]): { name: string; mirror?: string;
     return { name: SIGSTORE_PUBLIC };
   if (options["sigstore-public"] !== true && mirror !== undefined && root !== undefined && name !== undefined)
     return { name: String(name), mirror: String(mirror), root: String(root) };
-  throw new WaybillError(
-    "WB-INPUT-007",
-    "nothing says what to fetch, or only half of it",
-    {
-      hint: "--sigstore-public, or all of --mirror URL --tuf-root root.json --root-name NAME",
-    },
-  );
+  throw new WaybillError("WB-INPUT-007", "nothing says what to fetch, or only half of it", {
+    hint: "--sigstore-public, or all of --mirror URL --tuf-root root.json --root-name NAME",
+  });
 }
 
 /** The trusted root that the policy holds under this name, as canonical text. */

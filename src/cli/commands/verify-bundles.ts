@@ -13,14 +13,15 @@ import { renderBundles } from "../render/bundles.ts";
 
 /** `waybill verify BUNDLE…`: Sigstore bundles, each against the same key, identity or trust policy. */
 export const run: Run = async (args, io) => {
-  const outcomes = await verifyBundles(requestOf(args, io));
+  const outcomes = await verifyBundles(await requestOf(args, io));
   if (args.options.format === "json") io.out(`${JSON.stringify(outcomes, null, 2)}\n`);
   else io.out(await renderBundles(outcomes, io));
   return outcomes.every(({ accepted }: BundleOutcome) => accepted) ? EXIT.allowed : EXIT.denied;
 };
 
-function requestOf({ options, positionals }: Arguments, io: Io): BundlesRequest {
+async function requestOf({ options, positionals }: Arguments, io: Io): Promise<BundlesRequest> {
   const text = (name: string) => options[name] as string | undefined;
+  const type = text("type");
   if (options.format !== "text" && options.format !== "json")
     throw usage(`--format ${text("format")} is for folders; bundles are told as text or json`);
   const [file, digest] = [text("artifact"), text("digest")];
@@ -38,7 +39,8 @@ function requestOf({ options, positionals }: Arguments, io: Io): BundlesRequest 
     signer,
     trustedRoot,
     artifact: file !== undefined ? { file } : hex === undefined ? undefined : { sha256: hex },
-    type: text("type"),
+    types:
+      type === undefined ? undefined : (await import("../../flows/evidence-types.ts")).evidenceTypes(type),
     requireLog: options["require-log"] === true,
     now: io.now(),
   };

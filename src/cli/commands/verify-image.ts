@@ -1,4 +1,5 @@
 import { WaybillError } from "../../core/errors.ts";
+import type { Finding } from "../../core/finding.ts";
 import { safeText } from "../../core/safe-text.ts";
 import { evidenceTypes } from "../../flows/evidence-types.ts";
 import { waybillHome } from "../../flows/home.ts";
@@ -6,6 +7,7 @@ import { imageSigners } from "../../flows/image-signers.ts";
 import { type ImageVerdict, verifyImage } from "../../flows/image-verify.ts";
 import { openImage } from "../../flows/open-image.ts";
 import { type ExpectedSigner, loadVerifyKey } from "../../flows/verify-bundles.ts";
+import { IMAGE_RULES } from "../../verify/image-rules.ts";
 import type { Arguments, Run } from "../command.ts";
 import { exitCodeOf } from "../exit-codes.ts";
 import { platformOf, registryAccess } from "../image-options.ts";
@@ -96,7 +98,7 @@ function asText(verdict: ImageVerdict, io: Io): string {
     lines.push(
       `  signed by ${shown(by)} ${[when, ...(logged.length > 0 ? logged : ["in no trusted log"])].join(", ")}`,
     );
-    lines.push(`    ${shown(type)}, ${place}`);
+    lines.push(`    ${shown(type)}`, `    ${place}`);
   }
   lines.push(...notes.map((note) => `  ${shown(note)}`));
   const options = {
@@ -105,7 +107,11 @@ function asText(verdict: ImageVerdict, io: Io): string {
     severity: allowed ? ("note" as const) : ("error" as const),
     sources: new Map(),
   };
-  lines.push(...findings.map((finding) => `\n${renderFinding(finding, options).trimEnd()}`));
+  // Beside a signature that counts, statements of other types are ordinary: a line says it.
+  const isOrdinary = ({ code }: Finding) => allowed && code === IMAGE_RULES.otherType.code;
+  lines.push(...findings.filter(isOrdinary).map(({ message }) => `  ${shown(message)}`));
+  const told = findings.filter((finding) => !isOrdinary(finding));
+  lines.push(...told.map((finding) => `\n${renderFinding(finding, options).trimEnd()}`));
   return `${lines.join("\n")}\n`;
 }
 

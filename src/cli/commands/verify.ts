@@ -7,9 +7,14 @@ import type { Run } from "../command.ts";
  * only itself.
  */
 export const run: Run = async (args, io) => {
-  const { existsSync } = process.getBuiltinModule("node:fs");
+  const { existsSync, statSync } = process.getBuiltinModule("node:fs");
   const [first] = args.positionals;
   if (first === undefined) return (await import("./verify-folder.ts")).run(args, io);
+  const folder = args.positionals.find((name) => statSync(name, { throwIfNoEntry: false })?.isDirectory());
+  if (folder !== undefined)
+    throw new WaybillError("WB-INPUT-007", `${safeText(folder)} is a folder, and no bundle`, {
+      hint: `waybill verify --dir ${safeText(folder)} verifies the release in it`,
+    });
   const missing = args.positionals.find((file) => !existsSync(file));
   if (missing === undefined) return (await import("./verify-bundles.ts")).run(args, io);
   const { looksLikeImage } = await import("../image-options.ts");

@@ -10,7 +10,9 @@ export async function renderBundles(
   const wide = Math.min(Math.max(...outcomes.map(({ file }) => shown(file).length)), 60);
   const lines = outcomes.flatMap((outcome) => [
     line(outcome, wide, paint),
-    ...outcome.notEvaluated.map((missing) => `  ${paint("yellow", "◌")} ${shown(missing)}`),
+    ...outcome.notEvaluated.flatMap((missing) =>
+      folded(shown(missing), width - 4).map((text, i) => `  ${i === 0 ? paint("yellow", "◌") : " "} ${text}`),
+    ),
   ]);
   const findings = outcomes.flatMap((outcome) => outcome.findings);
   if (findings.length > 0) {
@@ -23,6 +25,12 @@ export async function renderBundles(
     lines.push(`${findings.length > 0 ? "" : "\n"}${good} of ${outcomes.length} bundles accepted`);
   }
   return `${lines.join("\n").trimEnd()}\n`;
+}
+
+/** A sentence with what to do about it, in a second line where one is too narrow. */
+function folded(text: string, width: number): string[] {
+  const at = text.indexOf(": ");
+  return text.length <= width || at === -1 ? [text] : [text.slice(0, at + 1), text.slice(at + 2)];
 }
 
 function line(outcome: BundleOutcome, wide: number, paint: Io["paint"]): string {

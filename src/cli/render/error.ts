@@ -10,9 +10,8 @@ export function renderError(
 ): string {
   const [first, ...rest] = message.split("\n").map(shown);
   const label = `${kind}[${code}]`;
-  const lines = [`${label}: ${first}`, ...rest.map((line) => `  ${line}`)].flatMap((line) =>
-    wrap(line, width, "    "),
-  );
+  const lines = wrap(`${label}: ${first}`, width, "  ");
+  lines.push(...rest.flatMap((line) => wrap(line, width - 2, "  ").map((part) => `  ${part}`)));
   lines[0] = lines[0]!.replace(label, paint(kind === "error" ? "red" : "yellow", label));
   const [way, ...more] = steps(hint).flatMap((step) => wrapStep(shown(step), width - 6));
   lines.push(` ${paint("dim", "fix")}  ${way ?? ""}`, ...more.map((line) => `      ${line}`));

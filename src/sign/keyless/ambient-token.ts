@@ -5,7 +5,7 @@ import type { HttpClient } from "../../net/http.ts";
 import { MAX_TOKEN_BYTES } from "./identity-token.ts";
 
 /** The audience that Fulcio wants unless it is set up otherwise. */
-const AUDIENCE = "sigstore";
+export const AUDIENCE = "sigstore";
 
 /**
  * The identity token of the CI job that this process runs in: SIGSTORE_ID_TOKEN, as GitLab's `id_tokens` or any other CI
