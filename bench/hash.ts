@@ -95,6 +95,7 @@ export async function installWaybill(to: string, signal: AbortSignal): Promise<s
   const tsc = join(REPOSITORY, "node_modules/typescript/bin/tsc");
   const build = ["-p", join(REPOSITORY, "tsconfig.build.json"), "--outDir", join(to, "dist")];
   await runCommand([process.execPath, tsc, ...build], signal);
+  await runCommand([process.execPath, join(REPOSITORY, "scripts/join-modules.ts"), join(to, "dist")], signal);
   for (const file of ["bin/waybill.js", "package.json"]) cpSync(join(REPOSITORY, file), join(to, file));
   symlinkSync(join(REPOSITORY, "node_modules"), join(to, "node_modules"));
   return join(to, "bin/waybill.js");

@@ -22,7 +22,7 @@ const CASES = [
   { together: 1024, count: 4096 },
 ] as const;
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 export const journal = {
   name: "journal",

@@ -15,6 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
+import { joinModules } from "../scripts/join-modules.ts";
 
 // The ways of bin/waybill.js onto a Node: this one, the one that `npm ci` brought, none; and the published layout.
 
@@ -122,6 +123,7 @@ test("the published layout runs from dist, its hashing threads too", () => {
     encoding: "utf8",
   });
   assert.equal(tsc.status, 0, tsc.stdout);
+  joinModules(join(root, "dist"));
   symlinkSync(join(ROOT, "node_modules"), join(root, "node_modules"), WINDOWS ? "junction" : "dir");
   const script = join(root, "bin/waybill.js");
   assert.equal(run(process.execPath, script, "--version").stdout, `waybill ${version}\n`);

@@ -118,14 +118,17 @@ async function run(command: string, root: string): Promise<string[]> {
     cwd: join(root, "work"),
     env,
     stdio: ["ignore", "pipe", "pipe"],
-    timeout: 60_000,
+    // A group of its own: a command that hangs is ended with all that it has started.
+    detached: true,
   });
+  const timer = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), 60_000);
   const said = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
     child[stream].setEncoding("utf8").on("data", (text: string) => {
       said[stream] += text;
     });
   const status = await new Promise((resolve) => child.on("close", (code, signal) => resolve(code ?? signal)));
+  clearTimeout(timer);
   const clean = (text: string) => rules(root).reduce((all, [what, name]) => all.replace(what, name), text);
   const lines = (text: string) => (text === "" ? [] : clean(text).trimEnd().split("\n"));
   return [

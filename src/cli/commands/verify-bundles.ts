@@ -39,11 +39,16 @@ async function requestOf({ options, positionals }: Arguments, io: Io): Promise<B
     signer,
     trustedRoot,
     artifact: file !== undefined ? { file } : hex === undefined ? undefined : { sha256: hex },
-    types:
-      type === undefined ? undefined : (await import("../../flows/evidence-types.ts")).evidenceTypes(type),
+    types: type === undefined ? undefined : await typesOf(type),
     requireLog: options["require-log"] === true,
     now: io.now(),
   };
+}
+
+/** The predicate types of `--type`. Only short names need what is known of evidence, which takes long to load. */
+async function typesOf(type: string): Promise<readonly string[]> {
+  if (/^(?:https?:\/\/|urn:)\S{1,1000}$/.test(type)) return [type];
+  return (await import("../../flows/evidence-types.ts")).evidenceTypes(type);
 }
 
 function signerOf(text: (name: string) => string | undefined, io: Io): BundlesRequest["signer"] {
