@@ -12,6 +12,7 @@ import { encodeLogRoot, TRUSTED_ROOT_FILE } from "./log-root.ts";
 import { openReader, readStart } from "./open-reader.ts";
 import { CHECKPOINT_FILE } from "./reader.ts";
 import { rebuildSequencer } from "./rebuild.ts";
+import { setAside } from "./set-aside.ts";
 
 /** A host name: cosign takes the host of a trusted root's `baseUrl` for the origin, and no path or port. */
 const ORIGIN = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/;
@@ -32,9 +33,10 @@ export function prepare(
   now = new Date(),
 ): { key: LogKey; origin: string } {
   if (!sequencer.state()) {
-    if (existsSync(join(folder, CHECKPOINT_FILE)))
+    if (existsSync(join(folder, CHECKPOINT_FILE))) {
       rebuildSequencer(sequencer, openReader(folder), readStart(folder));
-    else if (existsSync(join(folder, "tile")))
+      setAside(folder, sequencer, now);
+    } else if (existsSync(join(folder, "tile")))
       throw new WaybillError("WB-STORE-003", `${folder} has tiles but neither a checkpoint nor a database`, {
         hint: "put them back from a backup; a new log must not be made over the files of an old one",
       });
