@@ -38,7 +38,7 @@ export const VERIFY: Command = {
     },
     artifact: { type: "string", value: "FILE", help: "bundles: the file that they must be about" },
     digest: { type: "string", value: "DIGEST", help: "bundles: its digest, sha256:HEX" },
-    type: { type: "string", value: "URI", help: "bundles: the predicate type of the statement" },
+    type: { type: "string", value: "TYPE", help: "bundles: the predicate type, a URI or a short name" },
     agent: { type: "string", value: "NAME", help: "bundles, with --trust: the agent it is about" },
     "require-log": { type: "boolean", help: "bundles: refuse what is in no trusted log" },
     platform: text("OS/ARCH", "images: the platform's image of an index"),

@@ -81,7 +81,11 @@ export async function signModel(
 }
 
 function unreadable(path: string, detail: string): WaybillError {
-  return new WaybillError("WB-INPUT-002", `the model cannot be signed: ${path === "." ? "" : `${safeText(path)}: `}${detail}`, {
-    hint: "a signature covers every file of a model: make it readable, or remove it",
-  });
+  return new WaybillError(
+    "WB-INPUT-002",
+    `the model cannot be signed: ${path === "." ? "" : `${safeText(path)}: `}${detail}`,
+    {
+      hint: "a signature covers every file of a model: make it readable, or remove it",
+    },
+  );
 }

@@ -67,7 +67,9 @@ test("by a key: the artifact and the type are compared, and what was not is said
   assert.deepEqual([whole?.accepted, whole?.notEvaluated], [true, []]);
   const [bare] = await ask([ours], byKey, { artifact: undefined });
   assert.match(bare!.notEvaluated.join("\n"), /no artifact was compared[\s\S]*any type/);
-  assert.deepEqual(codes(await ask([ours], byKey, { types: ["https://example.com/other"] })), ["WB-SIGN-013"]);
+  assert.deepEqual(codes(await ask([ours], byKey, { types: ["https://example.com/other"] })), [
+    "WB-SIGN-013",
+  ]);
   assert.deepEqual(codes(await ask([ours], byKey, { artifact: { sha256: sha256("x") } })), ["WB-SIGN-012"]);
   assert.deepEqual(codes(await ask([ours], { by: "key", publicKey: generateKeyPair().publicKey })), [
     "WB-SIGN-003",

@@ -84,7 +84,10 @@ function rules(root: string): [RegExp, string][] {
     [/\bjournal-[0-9a-f]{8}(?=\.waybill\.local)/g, "<journal>"],
     [/(?<=\bexpired )\d+ [a-z]+(?= ago)/g, "<time>"],
     // Digests of what holds a key, a date or a signature.
-    [/(?<=version \d+(?: or higher)? {2}|^trust policy .*\n {2})sha256:[0-9a-f]{64}$/gm, "<digest of the policy>"],
+    [
+      /(?<=version \d+(?: or higher)? {2}|^trust policy .*\n {2})sha256:[0-9a-f]{64}$/gm,
+      "<digest of the policy>",
+    ],
     [/(?<=\breferrer sha256:)[0-9a-f]{64}/g, "<digest>"],
     [/(?<=does not name its key )[0-9a-f]{12}\b/g, "<hint>"],
     [/\blog\.example\.org\+[0-9a-f]{8}\+[\w+/]{44}/g, "log.example.org+<key>"],
@@ -139,8 +142,7 @@ async function run(command: string, root: string): Promise<string[]> {
 }
 
 async function play(file: string): Promise<void> {
-  // Short on every machine: where a line is broken depends on the paths in it.
-  const root = realpathSync(mkdtempSync("/tmp/waybill-"));
+  const root = realpathSync(mkdtempSync(join(tmpdir(), "waybill-transcript-")));
   try {
     // The agents of some sessions run as another user.
     chmodSync(root, 0o755);

@@ -10,10 +10,16 @@ export function renderError(
 ): string {
   const [first, ...rest] = message.split("\n").map(shown);
   const label = `${kind}[${code}]`;
-  const lines = wrap(`${label}: ${first}`, width, "  ");
-  lines.push(...rest.flatMap((line) => wrap(line, width - 2, "  ").map((part) => `  ${part}`)));
+  const lines = folded(`${label}: ${first}`, width, "  ");
+  lines.push(...rest.flatMap((line) => folded(line, width - 2, "  ").map((part) => `  ${part}`)));
   lines[0] = lines[0]!.replace(label, paint(kind === "error" ? "red" : "yellow", label));
-  const [way, ...more] = steps(hint).flatMap((step) => wrapStep(shown(step), width - 6));
+  const [way, ...more] = steps(hint).flatMap((step) => folded(shown(step), width - 6, ""));
   lines.push(` ${paint("dim", "fix")}  ${way ?? ""}`, ...more.map((line) => `      ${line}`));
   return `${lines.join("\n")}\n`;
+}
+
+/** Prose is folded, a command is not, nor a line with a path of this machine, which is there to be copied. */
+function folded(text: string, width: number, indent: string): string[] {
+  if (/(?:^|\s)(?:\/|[A-Za-z]:\\)\S/.test(text)) return [text];
+  return indent === "" ? wrapStep(text, width) : wrap(text, width, indent);
 }
