@@ -12,6 +12,7 @@ import { makeReleaseStatement } from "../evidence/release.ts";
 import { encodeStatement } from "../evidence/statement.ts";
 import type { SigningKey } from "../sign/key-store.ts";
 import { publicKeyPem } from "../sign/keys.ts";
+import { keySigner } from "../sign/statement-signer.ts";
 import { channelFreshness } from "../verify/channel-step.ts";
 import { readStatements } from "../verify/signed.ts";
 import { parseTrust } from "../verify/trust.ts";
@@ -96,29 +97,29 @@ test("who adds himself in a new version gets nowhere without the roots of the ol
   const [root, mallory] = [newKey("root"), newKey("mallory")];
   const roots = { principals: ["root"], threshold: 1 };
   const principals = [named(agent.key), named(root)];
-  const write = (text: string, ...keys: SigningKey[]) => {
+  const write = async (text: string, ...keys: SigningKey[]) => {
     writeFileSync(agent.trust, text);
-    for (const key of keys) signTrust(agent.trust, parseTrust(text), key);
+    for (const key of keys) await signTrust(agent.trust, parseTrust(text), keySigner(key));
   };
-  write(policy({ principals, roots }));
+  await write(policy({ principals, roots }));
   assert.equal(await outcome(agent), "WB-TRUST-011", "not even the first one, unsigned");
-  write(policy({ principals, roots }), root);
+  await write(policy({ principals, roots }), root);
   assert.equal(await outcome(agent), "allow");
   const added = { version: 2, principals: [...principals, named(mallory)], roots };
-  write(policy(added));
+  await write(policy(added));
   assert.equal(await outcome(agent), "WB-TRUST-011", "unsigned");
-  write(policy(added), mallory);
+  await write(policy(added), mallory);
   assert.equal(await outcome(agent), "WB-TRUST-011", "signed by himself");
   const own = { ...added, roots: { principals: ["mallory"], threshold: 1 } };
-  write(policy(own), mallory);
+  await write(policy(own), mallory);
   assert.equal(await outcome(agent), "WB-TRUST-011", "a root of his own making");
   const none: Record<string, unknown> = { ...added };
   delete none.roots;
-  write(policy(none as typeof added), mallory);
+  await write(policy(none as typeof added), mallory);
   assert.equal(await outcome(agent), "WB-TRUST-011", "without roots");
-  write(policy({ ...added, version: 1 }), mallory);
+  await write(policy({ ...added, version: 1 }), mallory);
   assert.equal(await outcome(agent), "WB-TRUST-010", "under the same version");
-  write(policy(added), root);
+  await write(policy(added), root);
   assert.equal(await outcome(agent), "allow", "signed by the root");
 });
 
@@ -128,27 +129,27 @@ test("a threshold of roots rotates them, version by version, and a gap is not ju
   const principals = [agent.key, a, b, c].map((key) => named(key));
   const version = (number: number, ...names: string[]) =>
     policy({ version: number, principals, roots: { principals: names, threshold: 2 } });
-  const write = (text: string, ...keys: SigningKey[]) => {
+  const write = async (text: string, ...keys: SigningKey[]) => {
     writeFileSync(agent.trust, text);
-    for (const key of keys) signTrust(agent.trust, parseTrust(text), key);
+    for (const key of keys) await signTrust(agent.trust, parseTrust(text), keySigner(key));
   };
-  write(version(1, "a", "b"), a);
+  await write(version(1, "a", "b"), a);
   assert.equal(await outcome(agent), "WB-TRUST-011", "one of two");
-  write(version(1, "a", "b"), a, b);
+  await write(version(1, "a", "b"), a, b);
   assert.equal(await outcome(agent), "allow");
-  write(version(2, "b", "c"), a, b);
+  await write(version(2, "b", "c"), a, b);
   assert.equal(await outcome(agent), "WB-TRUST-011", "not by a threshold of its own");
-  write(version(2, "b", "c"), c);
+  await write(version(2, "b", "c"), c);
   assert.equal(await outcome(agent), "allow", "a and b for the old, b and c for the new");
   // Version 3 was never seen by this door; version 4 is signed by its roots alone.
   const third = version(3, "a", "c");
-  write(version(4, "a", "c"), a, c);
+  await write(version(4, "a", "c"), a, c);
   assert.equal(await outcome(agent), "WB-TRUST-011");
   const [finding] = (await agent.verify()).verdict.blocking;
   assert.match(finding!.message, /version 3, between 2 and 4, is not at hand/);
   writeFileSync(`${agent.trust}.v3`, third);
   assert.equal(await outcome(agent), "WB-TRUST-011", "unsigned");
-  for (const key of [a, b, c]) signTrust(agent.trust, parseTrust(third), key);
+  for (const key of [a, b, c]) await signTrust(agent.trust, parseTrust(third), keySigner(key));
   assert.equal(await outcome(agent), "allow");
 });
 
@@ -168,7 +169,7 @@ test("the digest that the operator gives is the first policy, or leads to it", a
     return verdict.outcome === "allow" ? "allow" : verdict.blocking.map(({ code }) => code).join(" ");
   };
   writeFileSync(agent.trust, second);
-  signTrust(agent.trust, parseTrust(second), root);
+  await signTrust(agent.trust, parseTrust(second), keySigner(root));
   const digest = `sha256:${parseTrust(first).digest}`;
   assert.equal(await said(digest), "WB-TRUST-015", "the first is not at hand");
   assert.equal(await said(`sha256:${"0".repeat(64)}`), "WB-TRUST-015");

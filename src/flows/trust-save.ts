@@ -6,8 +6,7 @@ import { encodeStatement } from "../evidence/statement.ts";
 import { makeTrustVersionStatement } from "../evidence/trust-version.ts";
 import { writeFileAtomic } from "../hash/atomic-write.ts";
 import { readTextBounded } from "../hash/read-file.ts";
-import { makeKeyBundle } from "../sign/bundle.ts";
-import type { SigningKey } from "../sign/key-store.ts";
+import type { StatementSigner } from "../sign/statement-signer.ts";
 import { parseTrust, type Trust } from "../verify/trust.ts";
 import { type EditedTrust, editTrust, type TrustChange } from "./trust-edit.ts";
 import { readBeside, signatureFile, versionFile } from "./trust-files.ts";
@@ -74,9 +73,9 @@ export function changeTrust(named: string | undefined, make: (policy: Trust) => 
  * Signs the version that a policy is now, beside it.
  *
  * @returns the bundle's path
- * @throws WaybillError WB-STORE-001/002, and those of `parseTrust` for the version before
+ * @throws WaybillError WB-STORE-001/002, those of `parseTrust` for the version before, and as the signer
  */
-export function signTrust(path: string, policy: Trust, key: SigningKey): string {
+export async function signTrust(path: string, policy: Trust, signer: StatementSigner): Promise<string> {
   const former = versionFile(path, policy.version - 1);
   const previous = existsSync(former)
     ? parseTrust(readTextBounded(former, MAX_YAML_BYTES), former).digest
@@ -86,8 +85,9 @@ export function signTrust(path: string, policy: Trust, key: SigningKey): string 
     version: policy.version,
     ...(previous === undefined ? {} : { previous }),
   });
-  const file = signatureFile(path, policy.version, key.keyId);
-  writeFileAtomic(file, makeKeyBundle(encodeStatement(statement), key.privateKey));
+  const { bundle, signerId } = await signer.sign(encodeStatement(statement));
+  const file = signatureFile(path, policy.version, signerId);
+  writeFileAtomic(file, bundle);
   return file;
 }
 

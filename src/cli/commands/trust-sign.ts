@@ -1,23 +1,17 @@
-import { waybillHome } from "../../flows/home.ts";
 import { openTrust, signTrust } from "../../flows/trust-save.ts";
-import { loadKey } from "../../sign/key-store.ts";
 import type { Run } from "../command.ts";
 import { EXIT } from "../exit-codes.ts";
-import { passphrase } from "../passphrase.ts";
 import { near } from "../plain-words.ts";
+import { signerFrom } from "../signer.ts";
 
 /** `waybill trust sign`: a root's signature on the version that the policy is now. */
 export const run: Run = async ({ options }, io) => {
   const named = (options.trust as string | undefined) ?? io.env.WAYBILL_TRUST;
   const { path, policy } = openTrust(named);
-  const name = String(options.key);
-  const secret = await passphrase(
-    io,
-    options["passphrase-file"] as string | undefined,
-    `passphrase of key ${name}`,
-  );
-  const key = loadKey(waybillHome(io.env), name, secret);
-  const file = signTrust(path, policy, key);
+  const { statements, key } = await signerFrom(options, io);
+  if (!key) throw new TypeError("a version is signed with a stored key");
+  const { name } = key;
+  const file = await signTrust(path, policy, statements);
   const answer = {
     file,
     version: policy.version,
