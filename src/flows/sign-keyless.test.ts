@@ -283,7 +283,7 @@ describe("keyless signing against a real private Sigstore", { skip: skipPrivateS
     const { issuer } = sigstore;
     const wrong = issuer.token("github", { ...githubClaims(), aud: "somebody-else" });
     const ended = await waybill(folder, ["sign", "--keyless", ...services], { SIGSTORE_ID_TOKEN: wrong });
-    assert.match(ended.err, /WB-NET-003.*repo:example-org\/support-agent.*for somebody-else/s);
+    assert.match(ended.err, /WB-NET-003.*repo:example-org\/support-agent.*for\s+somebody-else/s);
     assert.ok(!ended.err.includes(wrong.split(".")[2]!));
     assert.deepEqual(evidenceOf(folder), []);
   });
